@@ -1,0 +1,1 @@
+"""(a room in the making)"""
