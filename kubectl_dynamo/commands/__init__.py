@@ -1,1 +1,1 @@
-"""(a room in the making)"""
+"""One file per verb, loaded only when it is typed. Each reads in three steps: parse, call, print."""

@@ -1,0 +1,223 @@
+"""What profiling found, on one page: asked, searched, the pick and how sure it is, the front, the alternatives."""
+
+from __future__ import annotations
+
+from kubectl_dynamo.views.numbers import count, number, percent
+from kubectl_dynamo.views.pareto import chart, front_table
+from kubectl_dynamo.views.plot import plot
+from kubectl_dynamo.views.style import STATE_COLORS, Color, State, Style
+from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
+from profiler.profile import Asked, Configuration, Interval, Profile, Searched, Target
+
+SHORT_ALTERNATIVES = 5
+# A pick must reach these; all other targets are ceilings.
+FLOORS = frozenset({"request_rate", "concurrency"})
+
+
+def report(profile: Profile, style: Style, *, everything: bool = False) -> str:
+    """The whole page; `everything` adds the front as a table and every alternative."""
+    sections = [
+        headline(profile, style),
+        section("Asked", asked(profile.asked, style), style),
+        section("Searched", searched(profile.searched, style), style),
+        section("Pick", pick(profile, style), style),
+        section("Pareto front", plot(chart([profile]), style), style),
+    ]
+    if everything:
+        sections.append(section("Points of the front", front_table(profile, style, everything=True), style))
+    if profile.alternatives:
+        sections.append(section("Alternatives", alternatives(profile, style, everything=everything), style))
+    return "\n\n".join(sections)
+
+
+def headline(profile: Profile, style: Style) -> str:
+    """The verdict in a sentence."""
+    gpus = f"{profile.pick.gpus} of {count(profile.asked.total_gpus, 'GPU')}"
+    if profile.sla_met:
+        loaded = profile.asked.request_rate or profile.asked.concurrency
+        return verdict(State.OK, f"{profile.asked.model}: {'SLA and load' if loaded else 'SLA'} met with {gpus}", style)
+    missed = sorted((target for target in profile.targets if not target.met), key=lambda target: not target.binding)
+    by = f", {_name(missed[0])} missed by {_gap(missed[0])}" if missed else ""
+    return verdict(State.BAD, f"{profile.asked.model}: nothing meets the SLA; the closest uses {gpus}{by}", style)
+
+
+def verdict(state: State, text: str, style: Style) -> str:
+    """A mark and a bold sentence, wrapped."""
+    lines = paragraph(text, style).splitlines()
+    return "\n".join([f"{style.mark(state)} {style.bold(lines[0].strip())}", *(style.bold(line) for line in lines[1:])])
+
+
+def section(title: str, body: str, style: Style) -> str:
+    """A titled part of a page."""
+    return f"{style.bold(title)}\n{body}"
+
+
+def asked(request: Asked, style: Style) -> str:
+    """The request with its defaults filled in."""
+    sla = [
+        f"{label} ≤ {number(limit)} ms"
+        for label, limit in (("TTFT", request.ttft_ms), ("ITL", request.itl_ms), ("latency", request.e2e_latency_ms))
+        if limit
+    ]
+    load = ""
+    if request.request_rate:
+        load = f", {number(request.request_rate)} requests/s"
+    elif request.concurrency:
+        load = f", {number(request.concurrency)} requests in flight"
+    extras = [name for name, on in (("planner", request.planner), ("mocker", request.mocker)) if on]
+    pairs = [
+        ("model", request.model),
+        ("backend", f"{request.backend}, {request.strategy}, for {request.optimization}"),
+        (
+            "hardware",
+            f"{request.total_gpus}x {request.gpu_sku} ({number(request.gpu_memory_gib)} GiB), "
+            f"{request.gpus_per_node} per node (from {request.hardware_source})",
+        ),
+        ("workload", f"{request.isl:,} tokens in, {request.osl:,} out{load}"),
+        ("SLA", ", ".join(sla) or "none"),
+    ]
+    return fields([*pairs, ("features", ", ".join(extras))] if extras else pairs, style)
+
+
+def searched(search: Searched, style: Style) -> str:
+    """How many candidates, and why the others were excluded, the commonest reason first."""
+    took = f" in {number(search.seconds)} s" if search.seconds else ""
+    lines = fields([("candidates", f"{search.candidates:,}{took}, {search.feasible:,} feasible")], style)
+    reasons = sorted(search.excluded.items(), key=lambda item: -item[1])
+    if not reasons:
+        return lines
+    columns = (Column("EXCLUDED", right=True), Column("BECAUSE", wraps=True))
+    return f"{lines}\n{table(columns, [(f'{n:,}', reason) for reason, n in reasons], style)}"
+
+
+def pick(profile: Profile, style: Style) -> str:
+    """The chosen configuration, its workers, its numbers with intervals and the verdict on each target."""
+    chosen = profile.pick
+    return "\n".join(
+        [
+            f"  {style.paint('★' if style.unicode else '*', Color.STAR)} {style.bold(chosen.label)}",
+            paragraph(profile.why, style),
+            "",
+            metrics(chosen, profile.targets, style),
+            "",
+            workers(chosen, style),
+            "",
+            paragraph(f"Numbers are {chosen.provenance} estimates; intervals hold 80% of the time.", style),
+        ]
+    )
+
+
+def metrics(configuration: Configuration, targets: tuple[Target, ...], style: Style) -> str:
+    """Estimate, 80% interval, limit and verdict for each metric."""
+    m = configuration.metrics
+    lines: tuple[tuple[str, str, float, str, Interval | None], ...] = (
+        ("ttft_ms", "TTFT", m.ttft_ms, "ms", m.ttft_ms_interval),
+        ("itl_ms", "ITL", m.itl_ms, "ms", m.itl_ms_interval),
+        ("e2e_latency_ms", "latency", m.e2e_latency_ms, "ms", None),
+        ("throughput_per_gpu", "throughput", m.throughput_per_gpu, "tokens/s/GPU", m.throughput_per_gpu_interval),
+        ("throughput_per_user", "speed", m.throughput_per_user, "tokens/s/user", None),
+        ("request_rate", "load", m.request_rate, "requests/s", None),
+        ("concurrency", "concurrency", m.concurrency, "in flight", None),
+    )
+    by_name = {target.name: target for target in targets}
+    columns = (
+        Column("METRIC"),
+        Column("ESTIMATE", right=True),
+        Column("80% INTERVAL"),
+        Column("UNIT", optional=True),
+        Column("TARGET", right=True),
+        Column("VERDICT", wraps=True),
+    )
+    rows: list[list[str | Cell]] = []
+    for name, title, value, unit, interval in lines:
+        target = by_name.get(name)
+        rows.append(
+            [
+                Cell(title, Color.BOLD),
+                number(value),
+                f"{number(interval.low)} – {number(interval.high)}" if interval else "",
+                unit,
+                f"{'≥' if name in FLOORS else '≤'} {number(target.limit)}" if target else "",
+                _verdict(target, interval, style) if target else "",
+            ]
+        )
+    return table(columns, rows, style)
+
+
+def _verdict(target: Target, interval: Interval | None, style: Style) -> Cell:
+    binding = ", binding" if target.binding else ""
+    if not target.met:
+        return _marked(State.BAD, f"missed by {_gap(target)}", style)
+    if interval and interval.high > target.limit:
+        return _marked(State.WARN, f"likely met{binding}", style)
+    return _marked(State.OK, f"met{binding}", style)
+
+
+def _marked(state: State, words: str, style: Style) -> Cell:
+    # The mark is plain here: the cell has the state's colour already.
+    glyph = Style(unicode=style.unicode).mark(state)
+    return Cell(f"{glyph} {words}", STATE_COLORS[state])
+
+
+def _name(target: Target) -> str:
+    names = {"ttft_ms": "TTFT", "itl_ms": "ITL", "e2e_latency_ms": "latency", "request_rate": "requests/s"}
+    return names.get(target.name, target.name)
+
+
+def _gap(target: Target) -> str:
+    gap = abs(target.value - target.limit)
+    unit = " ms" if target.name.endswith("_ms") else ""
+    return f"{number(gap)}{unit} ({percent(gap, target.limit)})"
+
+
+def workers(configuration: Configuration, style: Style) -> str:
+    """One line for each kind of engine."""
+    columns = (
+        Column("WORKER"),
+        Column("REPLICAS", right=True),
+        Column("LAYOUT"),
+        Column("GPUS EACH", right=True),
+        Column("MAX BATCH", right=True),
+        Column("KV TOKENS", right=True, optional=True),
+        Column("GiB/GPU", right=True),
+    )
+    rows = [
+        [
+            Cell(worker.role, Color.BOLD),
+            str(worker.replicas),
+            worker.layout.label,
+            str(worker.layout.gpus),
+            f"{worker.max_batch:,}",
+            f"{worker.kv_tokens:,}",
+            number(worker.memory_gib),
+        ]
+        for worker in configuration.workers
+    ]
+    return table(columns, rows, style)
+
+
+def alternatives(profile: Profile, style: Style, *, everything: bool = False) -> str:
+    """What else there was, and what decided against it."""
+    columns = (
+        Column("CONFIGURATION"),
+        Column("GPUS", right=True, optional=True),
+        Column("TTFT ms", right=True, optional=True),
+        Column("ITL ms", right=True, optional=True),
+        Column("TOK/S/GPU", right=True, optional=True),
+        Column("WHY NOT", wraps=True),
+    )
+    shown = profile.alternatives if everything else profile.alternatives[:SHORT_ALTERNATIVES]
+    rows = [
+        [
+            alternative.configuration.label,
+            str(alternative.configuration.gpus),
+            number(alternative.configuration.metrics.ttft_ms),
+            number(alternative.configuration.metrics.itl_ms),
+            number(alternative.configuration.metrics.throughput_per_gpu),
+            alternative.why_not,
+        ]
+        for alternative in shown
+    ]
+    text = table(columns, rows, style)
+    hidden = len(profile.alternatives) - len(shown)
+    return f"{text}\n  {hidden} more: -o wide" if hidden else text
