@@ -1,0 +1,102 @@
+"""Fixtures of every test: the real control plane (one per run), a namespace per test, the CRDs, the GPU nodes."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.api import ApiFailure
+from tests.cluster.controlplane import REPOSITORY, ControlPlane, Run
+from tests.cluster.polling import eventually
+
+NOT_BUILT = (
+    "the control plane is not built: install Go 1.24 or newer and run `make test`, or `python -m tests.cluster.build`"
+)
+RUN = pytest.StashKey[Run]()
+# What a developer's shell may hold that would lead a test to a real cluster or to a real account.
+PERSONAL = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HF_TOKEN", "HF_HOME", "XDG_CACHE_HOME")
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the run in its main process, before pytest-xdist starts workers: they inherit the environment."""
+    if not _is_worker(config):
+        run = config.stash[RUN] = Run.create()
+        for name in PERSONAL:
+            os.environ.pop(name, None)
+        os.environ["HOME"] = str(run.home)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the run in its main process: by now every worker is gone."""
+    if RUN in config.stash:
+        config.stash[RUN].end()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses the control plane is a cluster test, marked or not: `-m 'not cluster'` must leave it out."""
+    for item in items:
+        if "control_plane" in getattr(item, "fixturenames", ()):
+            item.add_marker("cluster")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a cluster test by name where nothing is built; in CI that is a failure, or nobody would notice."""
+    if item.get_closest_marker("cluster") and Run.of_this_worker().binaries is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(NOT_BUILT, pytrace=False)
+        pytest.skip(NOT_BUILT)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end of a run what it did not try."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NOT_BUILT in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {NOT_BUILT}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> ControlPlane:
+    """etcd, API server, controller manager and scheduler of this run, on loopback."""
+    return Run.of_this_worker().control_plane()
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh namespace whose default service account is ready. Deleted afterwards, without waiting for it."""
+    api = control_plane.api
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-")[:40].strip("-")
+    name = f"t-{slug}-{secrets.token_hex(3)}"
+    api.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    def ready() -> bool:
+        try:
+            api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default")
+            api.get(f"/api/v1/namespaces/{name}/configmaps/kube-root-ca.crt")
+        except ApiFailure as failure:
+            if failure.code != 404:
+                raise
+            return False
+        return True
+
+    eventually(ready, 30, f"namespace {name} has no default service account")
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def crds(control_plane: ControlPlane) -> None:
+    """The project's CRDs and policy, applied as the README says, once per run."""
+    with control_plane.run.only_one("crds") as done:
+        if not done.exists():
+            control_plane.run_kubectl("apply", "-f", str(REPOSITORY / "crds"))
+            control_plane.run_kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+            done.touch()
