@@ -1,1 +1,11 @@
-"""(a room in the making)"""
+"""From a configuration to the documents that deploy it: ConfigMaps first, the DynamoGraphDeployment last.
+
+One module for each engine lists its flags and why; `services` holds what every engine shares. Everything is pure: the
+same request, model and configuration give the same documents, with no nulls and no object that appears twice.
+"""
+
+from __future__ import annotations
+
+from profiler.generate.dgd import Generated, annotated, documents
+
+__all__ = ["Generated", "annotated", "documents"]

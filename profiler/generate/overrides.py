@@ -1,0 +1,107 @@
+"""Merging `spec.overrides.dgd` into the generated deployment, once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from crds.fields import did_you_mean
+from profiler.generate import names
+
+Path = tuple[str, ...]
+
+FIELDS = ("metadata", "spec")  # of a DGD; apiVersion and kind say what the override is, and change nothing
+METADATA = ("labels", "annotations")  # the name is taken where the deployment is named
+# Lists of named things, and by what they are named: an entry of the override replaces the generated one of its name.
+# So a variable of one's own does not take the token or the model cache away.
+KEYED = {"env": "name", "envs": "name", "pvcs": "name", "volumes": "name", "volumeMounts": "mountPoint"}
+CONTAINER_MOUNT = "mountPath"  # what `volumeMounts` of a container are named by
+APPENDED: Path = ("extraPodSpec", "mainContainer", "args")
+
+
+def merged(
+    dgd: Mapping[str, Any], override: Mapping[str, Any], aliases: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """A copy of `dgd` with the override merged in, and a warning for each part of it that could not be applied.
+
+    Objects merge key by key, null removes a key, arguments of workers are appended, lists of named things merge by
+    name, other lists and scalars replace. `aliases`: other names by which an override may call a service.
+    """
+    result: dict[str, Any] = copy.deepcopy(dict(dgd))
+    warnings = [
+        f"overrides.dgd.{key}: a deployment has no such field; it is ignored"
+        for key in override
+        if key not in ("apiVersion", "kind", *FIELDS)
+    ]
+    metadata = override.get("metadata") or {}
+    for key, value in metadata.items():
+        if key in METADATA:
+            _merge(result["metadata"], {key: value}, ("metadata",))
+        elif key != "name":
+            warnings.append(f"overrides.dgd.metadata.{key}: only name, labels and annotations are taken over")
+    spec = dict(override.get("spec") or {})
+    if "components" in spec:
+        del spec["components"]
+        warnings.append("overrides.dgd.spec.components: this is the shape of v1beta1; write v1alpha1 spec.services")
+    services = spec.pop("services", None) or {}
+    _merge(result["spec"], spec, ("spec",))
+    warnings += _merge_services(result["spec"]["services"], services, aliases)
+    return result, warnings
+
+
+def _merge_services(generated: dict[str, Any], given: Mapping[str, Any], aliases: Mapping[str, str]) -> list[str]:
+    warnings: list[str] = []
+    for called, value in given.items():
+        name = called if called in generated else aliases.get(called, called)
+        path = f"overrides.dgd.spec.services.{called}"
+        if name not in generated:
+            near = did_you_mean(called, generated)
+            hint = f'did you mean "{near}"?' if near else f"there are {', '.join(generated)}"
+            warnings.append(f"{path}: no such service, so this is ignored; {hint}")
+            continue
+        if name != called:
+            warnings.append(f'{path}: the service is called "{name}" here; applied to it')
+        _merge(generated, {name: value}, ("services",))
+        if name == names.FRONTEND and name in generated:
+            _complete_frontend(generated[name])
+    return warnings
+
+
+def _merge(target: dict[str, Any], override: Mapping[str, Any], path: Path) -> None:
+    for key, value in override.items():
+        here = (*path, key)
+        current = target.get(key)
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, Mapping):
+            inner = current if isinstance(current, dict) else {}
+            target[key] = inner
+            _merge(inner, value, here)
+        elif isinstance(value, list) and isinstance(current, list):
+            target[key] = _merged_list(current, copy.deepcopy(value), here)
+        else:
+            target[key] = copy.deepcopy(value)
+
+
+def _merged_list(current: list[Any], given: list[Any], path: Path) -> list[Any]:
+    is_worker = path[0] == "services" and path[1] not in (names.FRONTEND, names.PLANNER)
+    if is_worker and path[2:] == APPENDED:
+        return current + given
+    key = KEYED.get(path[-1])
+    if path[-1] == "volumeMounts" and "mainContainer" in path:
+        key = CONTAINER_MOUNT
+    if key is None or not all(isinstance(item, Mapping) and key in item for item in current + given):
+        return given
+    named = {item[key]: item for item in current} | {item[key]: item for item in given}
+    return list(named.values())
+
+
+def _complete_frontend(service: dict[str, Any]) -> None:
+    """Flags alone would replace the operator's `-m dynamo.frontend`, so the command is written out beside them."""
+    pod = service.get("extraPodSpec")
+    container = pod.get("mainContainer") if isinstance(pod, dict) else None
+    if not isinstance(container, dict) or container.get("command") or not container.get("args"):
+        return
+    if container["args"][0] != "-m":
+        container["command"] = ["python3", "-m", "dynamo.frontend"]
