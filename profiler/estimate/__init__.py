@@ -1,1 +1,21 @@
-"""(a room in the making)"""
+"""How fast an engine serves a model on a GPU, and how far to trust the number: roofline steps, a closed-form queue.
+
+Columns in (`Points`), columns out (`Estimates`); every number is finite, and a point without an answer says why.
+"""
+
+from profiler.estimate.door import aggregated, breakdown, decode, prefill
+from profiler.estimate.points import REASONS, Estimates, FloatArray, Points, Reason
+from profiler.estimate.transfer import kv_transfer_ms
+
+__all__ = [
+    "REASONS",
+    "Estimates",
+    "FloatArray",
+    "Points",
+    "Reason",
+    "aggregated",
+    "breakdown",
+    "decode",
+    "kv_transfer_ms",
+    "prefill",
+]

@@ -1,0 +1,155 @@
+"""The calls that other rooms make: check the points, estimate those that have an answer, add offsets and bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from crds.errors import InputError
+from crds.vocabulary import ENGINES
+from profiler.estimate import feasibility, serving
+from profiler.estimate.coefficients import Arrival, Correction, correction
+from profiler.estimate.memory import Memory, memory
+from profiler.estimate.operations import Batch
+from profiler.estimate.points import Estimates, FloatArray, Points, Reason
+from profiler.estimate.serving import Latency
+from profiler.estimate.step import by_operation, host_ms
+from profiler.estimate.system import System
+from profiler.hardware import Gpu
+from profiler.models.model import Model
+
+Rate = Callable[[FloatArray, FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Points made safe to compute with, beside the reasons why some of them have no answer."""
+
+    system: System
+    points: Points
+    memory: Memory
+    reason: npt.NDArray[np.int8]
+    correction: Correction
+
+    @classmethod
+    def of(cls, model: Model, gpu: Gpu, backend: str, points: Points) -> _Question:
+        engine = str(backend)
+        if engine not in ENGINES:
+            raise InputError(f'cannot estimate backend "{engine}"', f"known are {', '.join(ENGINES)}")
+        reason = feasibility.points_at_fault(model, gpu, engine, points)
+        system, safe = System.of(model, gpu, engine), points.made_safe(reason != Reason.ANSWERED)
+        found = memory(system, safe)
+        reason = np.where(reason == Reason.ANSWERED, feasibility.memory_at_fault(safe, found), reason)
+        return cls(system, safe, found, reason, correction(model, gpu, engine))
+
+    def without(self, bad: npt.NDArray[np.bool_], why: Reason) -> npt.NDArray[np.int8]:
+        """The reasons, with `why` where `bad` and nothing else is at fault."""
+        return np.where((self.reason == Reason.ANSWERED) & bad, np.int8(why), self.reason)
+
+
+def aggregated(
+    model: Model,
+    gpu: Gpu,
+    backend: str,
+    points: Points,
+    *,
+    arrival: Arrival = "steady",
+    admission_wait_steps: float = 0,
+) -> Estimates:
+    """Engines that prefill and decode, `points.concurrency` requests in flight on each.
+
+    `arrival`: steady (Poisson, what users see), closed (a fixed number in flight from an empty start, ten rounds) or
+    burst (all at once). `admission_wait_steps`: decode steps for which the engine is configured to hold requests back.
+    Raises InputError for an unknown backend.
+    """
+    question = _Question.of(model, gpu, backend, points)
+    safe = question.points
+    found = serving.aggregated(question.system, safe, question.memory, arrival, admission_wait_steps)
+
+    def rate(ttft: FloatArray, itl: FloatArray) -> FloatArray:
+        return serving.request_rate(safe, ttft, itl)
+
+    return _estimates(question, found, question.reason, rate, safe.osl)
+
+
+def prefill(model: Model, gpu: Gpu, backend: str, points: Points) -> Estimates:
+    """One prefill worker: `ttft_ms` of a prompt alone with its first token, `requests_per_s` of a saturated worker.
+
+    The concurrency of the points is not used; `itl_ms` is 0. Raises InputError for an unknown backend.
+    """
+    question = _Question.of(model, gpu, backend, points)
+    safe = question.points
+    found, saturated = serving.prefill(question.system, safe), serving.prefill_rate(question.system, safe)
+
+    def rate(ttft: FloatArray, itl: FloatArray) -> FloatArray:  # noqa: ARG001 - nothing decodes here
+        return saturated * found.ttft_ms / ttft
+
+    return _estimates(question, found, question.reason, rate, np.ones_like(safe.osl))
+
+
+def decode(model: Model, gpu: Gpu, backend: str, points: Points) -> Estimates:
+    """One decode worker with `points.concurrency` running sequences; `ttft_ms` is 0.
+
+    Points with more sequences than KV memory holds have no answer. Raises InputError for an unknown backend.
+    """
+    question = _Question.of(model, gpu, backend, points)
+    full = question.points.concurrency > np.maximum(question.memory.max_concurrency, 1.0)
+    reason = question.without(full, Reason.CONCURRENCY)
+    safe = question.points
+
+    def rate(ttft: FloatArray, itl: FloatArray) -> FloatArray:  # noqa: ARG001 - the first token comes from elsewhere
+        return 1e3 * safe.concurrency / (safe.osl * itl)
+
+    return _estimates(question, serving.decode(question.system, safe), reason, rate, safe.osl)
+
+
+def breakdown(model: Model, gpu: Gpu, backend: str, points: Points) -> dict[str, FloatArray]:
+    """Milliseconds per operation of one decode step; they sum to `decode(...).itl_ms`, 0 where that has no answer."""
+    question = _Question.of(model, gpu, backend, points)
+    sequences = np.maximum(question.points.concurrency, 1.0)
+    answered = decode(model, gpu, backend, points).answered
+    parts = by_operation(question.system, question.points, Batch.decoding(question.points, sequences))
+    del parts["prefill attention"]
+    parts["host"] = host_ms(question.system, question.points, sequences)
+    return {name: np.where(answered, value * question.correction.itl, 0.0) for name, value in parts.items()}
+
+
+def _estimates(
+    question: _Question, found: Latency, reason: npt.NDArray[np.int8], rate: Rate, tokens: FloatArray
+) -> Estimates:
+    """Offsets and bounds; `rate` turns (TTFT, ITL) into requests/s, `tokens` is what a request puts out here."""
+    points, fix = question.points, question.correction
+    ttft, itl = found.ttft_ms * fix.ttft, found.itl_ms * fix.itl
+    (ttft_low, ttft_high), (itl_low, itl_high) = _span(ttft, fix.ttft_bounds), _span(itl, fix.itl_bounds)
+    rates = [rate(ttft, itl), rate(ttft_high, itl_high), rate(ttft_low, itl_low)]
+    per_gpu = [value * tokens / points.gpus for value in rates]
+    answered = reason == Reason.ANSWERED
+
+    def column(values: FloatArray) -> FloatArray:
+        return np.where(answered, values, 0.0)
+
+    return Estimates(
+        ttft_ms=column(ttft),
+        itl_ms=column(itl),
+        throughput_per_gpu=column(per_gpu[0]),
+        requests_per_s=column(rates[0]),
+        memory_gib=column(question.memory.used_gib(points, found.running)),
+        kv_tokens=column(question.memory.kv_tokens),
+        max_concurrency=column(question.memory.max_concurrency),
+        reason=reason.astype(np.int8),
+        ttft_low=column(ttft_low),
+        ttft_high=column(ttft_high),
+        itl_low=column(itl_low),
+        itl_high=column(itl_high),
+        throughput_low=column(per_gpu[1]),
+        throughput_high=column(per_gpu[2]),
+        provenance="measured" if question.system.gpu.measured else "transferred",
+        calibrated=fix.calibrated,
+    )
+
+
+def _span(value: FloatArray, bounds: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    return value * bounds[0], value * bounds[1]

@@ -1,0 +1,54 @@
+"""GPU memory: weights, what engines need beside them, and the KV cache that is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from profiler.estimate.operations import dense_parameters
+from profiler.estimate.points import FloatArray, Points
+from profiler.estimate.system import System
+
+# CUDA context, graphs, communication buffers and activations of a step of 8192 tokens; engines report 3 to 6 GB.
+BESIDE_WEIGHTS_BYTES = 4e9
+# Of its output, a running request holds somewhat more than half at a random moment, as blocks are allotted ahead.
+HELD_OUTPUT = 0.6
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes per GPU, and what the KV cache of one engine holds."""
+
+    weights: FloatArray
+    for_kv: FloatArray  # may be negative where the weights do not fit
+    kv_bytes_per_token: FloatArray  # on each GPU of the rank that holds the token
+    kv_tokens: FloatArray  # per engine
+    max_concurrency: FloatArray  # requests per engine
+
+    def used_gib(self, points: Points, sequences: FloatArray) -> FloatArray:
+        """GiB per GPU with `sequences` requests in memory."""
+        kv = sequences / points.dp * held_tokens(points) * self.kv_bytes_per_token
+        result: FloatArray = (self.weights + BESIDE_WEIGHTS_BYTES + kv) / 2**30
+        return result
+
+
+def held_tokens(points: Points) -> FloatArray:
+    """Tokens that a running request holds on average."""
+    return points.isl + HELD_OUTPUT * points.osl
+
+
+def memory(system: System, points: Points) -> Memory:
+    """The memory of one engine. Layers with a sliding window keep no more tokens than the window."""
+    model = system.model
+    weights = (
+        dense_parameters(system, points) * system.dense_bytes
+        + model.expert_parameters / points.ranks * system.expert_bytes
+        + (1 if model.tied_embeddings else 2) * 2 * model.hidden * model.vocab / points.tp
+    )
+    for_kv = system.gpu.memory_bytes * system.coefficients.memory_use - weights - BESIDE_WEIGHTS_BYTES
+    held, windowed = held_tokens(points), model.window_layers / model.layers
+    kept = 1 - windowed + windowed * np.minimum(held, model.window) / held
+    per_token = system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards)
+    kv_tokens = points.dp * np.maximum(for_kv, 0.0) / per_token
+    return Memory(weights, for_kv, per_token, np.floor(kv_tokens), kv_tokens / held)

@@ -1,0 +1,143 @@
+"""The operations of one forward step, each as a roofline: the slower of computing and moving bytes.
+
+Compute and memory overlap imperfectly near the ridge; `smooth_max` rounds the corner off ("roofline with a smooth
+maximum", cf. Williams et al., CACM 2009). All functions take one `System` (scalars), the layout and the `Batch`
+(columns) and return seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from profiler.estimate.points import FloatArray, Points
+from profiler.estimate.system import System
+
+DECODE_ATTENTION_COMPUTE = 0.5  # share of the peak that decode attention reaches where it is compute bound
+HEAD_BANDWIDTH = 0.85  # share of the memory bandwidth that the output projection reaches
+NETWORK_HOP_SECONDS = 10e-6  # one doubling of nodes in a collective; NCCL over InfiniBand, not fitted
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step works on: running sequences at a context, and prompts; `rank_*` is the busiest rank's share."""
+
+    tokens: FloatArray
+    decodes: FloatArray
+    context: FloatArray
+    isl: FloatArray
+    rank_tokens: FloatArray
+    rank_prompts: FloatArray
+
+    @classmethod
+    def decoding(cls, points: Points, sequences: FloatArray) -> Batch:
+        """`sequences` decode one token each, on average half way through their output."""
+        context = points.isl + points.osl / 2
+        return cls(sequences, sequences, context, points.isl, sequences / points.dp, np.zeros_like(sequences))
+
+    @classmethod
+    def prefilling(cls, points: Points, prompts: FloatArray, rank_prompts: FloatArray) -> Batch:
+        """`prompts` whole prompts in all, `rank_prompts` of them on the busiest data-parallel rank."""
+        isl, none = points.isl, np.zeros_like(points.isl)
+        return cls(prompts * isl, none, isl, isl, rank_prompts * isl, rank_prompts)
+
+
+def smooth_max(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(a^3 + b^3)^(1/3): the larger of the two, up to 26 % more where they are equal."""
+    high = np.maximum(a, b)
+    ratio = np.minimum(a, b) / np.maximum(high, 1e-300)
+    return high * np.cbrt(1 + ratio * ratio * ratio)
+
+
+def dense_parameters(system: System, points: Points) -> FloatArray:
+    """Parameters per GPU outside of the routed experts and the embeddings."""
+    model = system.model
+    split = model.attention_parameters - model.replicated_parameters + model.mlp_parameters
+    return model.replicated_parameters + split / points.tp
+
+
+def dense_gemm(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Projections of attention, dense MLPs, shared experts and routers."""
+    c, parameters = system.coefficients, dense_parameters(system, points)
+    compute = 2 * batch.rank_tokens * parameters / (system.dense_flops * c.dense_compute)
+    memory = parameters * system.dense_bytes / (system.gpu.bandwidth * c.dense_bandwidth)
+    return smooth_max(compute, memory)
+
+
+def expert_gemm(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Grouped GEMMs of the routed experts: only experts that some token picked are read."""
+    model, c = system.model, system.coefficients
+    if not model.is_moe:
+        return np.zeros_like(batch.tokens)
+    share = min(model.experts_per_token / model.experts, 1.0)
+    parameters = model.expert_parameters / points.ranks
+    # Expected share of experts that at least one of m tokens picks, each expert with probability k/E.
+    touched = 1 - (1 - share) ** batch.tokens
+    compute = 2 * batch.tokens * parameters * share / (system.expert_flops * c.expert_compute)
+    memory = touched * parameters * system.expert_bytes / (system.gpu.bandwidth * c.expert_bandwidth)
+    imbalance = np.where(points.moe_ep > 1, c.expert_imbalance, 1.0)
+    return imbalance * smooth_max(compute, memory)
+
+
+def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Reading the KV cache (and the state of linear attention) of the running sequences."""
+    model, sequences = system.model, batch.decodes / points.dp
+    seen = np.minimum(batch.context, model.sparse.top_k) if model.sparse else batch.context
+    seen = _windowed(system, seen, batch.context, 1.0)
+    kv = system.kv_bytes / np.minimum(points.tp, system.kv_shards)
+    moved = sequences * (kv * seen + system.index_bytes * batch.context + system.state_bytes / points.tp)
+    flops = sequences * (system.decode_flops * seen + system.index_flops * batch.context) / points.tp
+    memory = moved / (system.gpu.bandwidth * system.coefficients.decode_bandwidth)
+    return smooth_max(memory, flops / (system.flops16 * DECODE_ATTENTION_COMPUTE))
+
+
+def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Attention of whole prompts: quadratic in their length up to a window."""
+    model, isl = system.model, batch.isl
+    seen = np.minimum(isl, 2.0 * model.sparse.top_k) if model.sparse else isl
+    seen = _windowed(system, seen, isl, 2.0)
+    per_token = system.prefill_flops * seen + system.index_flops * isl / 2 + system.state_flops
+    flops = batch.rank_prompts * isl * per_token / points.tp
+    return flops / (system.flops16 * system.coefficients.prefill_compute)
+
+
+def communication(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Two collectives per layer: all-reduce over TP, or dispatch and combine where attention is data parallel.
+
+    Latency grows with the logarithm of the ranks, volume is a ring's 2 (N-1)/N; across nodes, each GPU of a node
+    carries its share over the network (hierarchical collectives).
+    """
+    c, gpu, ranks = system.coefficients, system.gpu, points.ranks
+    message = batch.rank_tokens * system.model.hidden * 2.0 * points.dp
+    local = np.minimum(ranks, gpu.gpus_per_node)
+    nodes = np.ceil(ranks / gpu.gpus_per_node)
+    latency = c.hop_us * 1e-6 * np.log2(ranks) + NETWORK_HOP_SECONDS * np.log2(nodes)
+    inside = 2 * message * (local - 1) / local / (gpu.link_bandwidth * c.link_efficiency)
+    across = 2 * message / local * (nodes - 1) / nodes / (gpu.network_bandwidth * c.link_efficiency)
+    return np.where(ranks > 1, 2 * system.model.layers * (latency + inside + across), 0.0)
+
+
+def element_wise(system: System, batch: Batch) -> FloatArray:
+    """Norms, rotary positions, activations and residuals: streamed passes over the hidden state."""
+    model = system.model
+    moved = system.coefficients.streamed_bytes * model.layers * batch.rank_tokens * model.hidden * 2
+    return moved / system.gpu.bandwidth
+
+
+def launch(system: System, batch: Batch) -> FloatArray:
+    """Launching and draining kernels, the same for every batch."""
+    return np.full_like(batch.tokens, system.kernels * system.coefficients.kernel_us * 1e-6)
+
+
+def head(system: System, points: Points) -> FloatArray:
+    """Reading the output projection once, in 16 bit."""
+    return 2 * system.model.hidden * system.model.vocab / points.tp / (system.gpu.bandwidth * HEAD_BANDWIDTH)
+
+
+def _windowed(system: System, seen: FloatArray, length: FloatArray, reach: float) -> FloatArray:
+    model = system.model
+    if not model.window_layers:
+        return seen
+    share = model.window_layers / model.layers
+    return seen * (1 - share) + np.minimum(length, reach * model.window) * share

@@ -1,0 +1,38 @@
+"""The time of one forward step, whole and by operation."""
+
+from __future__ import annotations
+
+from profiler.estimate import operations
+from profiler.estimate.operations import Batch
+from profiler.estimate.points import FloatArray, Points
+from profiler.estimate.system import System
+
+
+def by_operation(system: System, points: Points, batch: Batch) -> dict[str, FloatArray]:
+    """Milliseconds per operation; their sum is the step, as engines run the operations of a layer one by one."""
+    seconds = {
+        "dense GEMM": operations.dense_gemm(system, points, batch),
+        "experts": operations.expert_gemm(system, points, batch),
+        "decode attention": operations.decode_attention(system, points, batch),
+        "prefill attention": operations.prefill_attention(system, points, batch),
+        "communication": operations.communication(system, points, batch),
+        "element-wise": operations.element_wise(system, batch),
+        "launch": operations.launch(system, batch),
+        "head": operations.head(system, points),
+    }
+    return {name: value * 1e3 for name, value in seconds.items()}
+
+
+def step_ms(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Milliseconds of one step on the GPUs."""
+    return sum(by_operation(system, points, batch).values(), start=0 * points.isl)
+
+
+def host_ms(system: System, points: Points, sequences: FloatArray) -> FloatArray:
+    """Milliseconds per decode step that the host adds: scheduling, sampling, detokenising."""
+    return system.coefficients.host_ms + system.coefficients.host_request_ms * sequences / points.dp
+
+
+def decode_ms(system: System, points: Points, sequences: FloatArray) -> FloatArray:
+    """Milliseconds per token of `sequences` that only decode."""
+    return step_ms(system, points, Batch.decoding(points, sequences)) + host_ms(system, points, sequences)

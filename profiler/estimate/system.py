@@ -1,0 +1,115 @@
+"""One model on one kind of GPU under one engine: the constants that every step of every layout shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from profiler.estimate.coefficients import PRECISIONS, StepCoefficients, step_coefficients
+from profiler.hardware import Gpu
+from profiler.models.model import FOUR_BIT, Model
+
+# Bytes per weight with scales: fp8 block scales are below 0.1 %, nvfp4 has one fp8 scale per 16 weights, int4 one
+# 16-bit scale per 32 to 128.
+WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625, "int4": 0.53}
+
+# Kernels launched per layer in decode, counted in the model code of vLLM, SGLang and TensorRT-LLM (2025).
+KERNELS_ATTENTION = 6
+KERNELS_NORM_OR_GATE = 2  # query-key norms, or the gate on the output
+KERNELS_LATENT = 11
+KERNELS_INDEXER = 8
+KERNELS_LINEAR = 10
+KERNELS_MLP = 4
+KERNELS_EXPERTS = 8
+KERNELS_SHARED_EXPERT = 2
+
+
+@dataclass(frozen=True)
+class System:
+    """Parameters, rates (FLOP/s) and per-position costs (over all layers) of a model on a GPU under an engine."""
+
+    model: Model
+    gpu: Gpu
+    engine: str
+    coefficients: StepCoefficients
+    flops16: float  # attention and everything without quantisation
+    dense_flops: float
+    expert_flops: float
+    dense_bytes: float  # per weight
+    expert_bytes: float
+    kv_bytes: float  # per token, over all layers and heads
+    kv_shards: int  # ranks over which tensor parallelism can split the KV cache
+    index_bytes: float  # per position, of the indexer of sparse attention
+    index_flops: float
+    state_bytes: float  # read and written per step and sequence by linear attention
+    state_flops: float
+    prefill_flops: float  # per token and visible position (causal half)
+    decode_flops: float  # per position
+    kernels: float  # launched per step
+
+    @classmethod
+    def of(cls, model: Model, gpu: Gpu, engine: str) -> System:
+        """The system of a model, a GPU and an engine (cached: the three are immutable)."""
+        return _system(model, gpu, engine)
+
+
+@lru_cache(maxsize=256)
+def _system(model: Model, gpu: Gpu, engine: str) -> System:
+    flops16 = gpu.bf16_flops or gpu.fp16_flops  # engines fall back to fp16 where bf16 is missing
+    precision = PRECISIONS[model.quantization]
+    native = {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(precision, 0.0)
+    expert_flops = native or flops16  # without native support engines unpack weights and compute in 16 bit
+    expert_bytes = WEIGHT_BYTES[precision]
+    dense_flops, dense_bytes = expert_flops, expert_bytes
+    if model.is_moe and model.quantization in FOUR_BIT:
+        # 4-bit checkpoints of MoE models quantise the experts; attention stays 16 bit, MLA's partly 8 bit.
+        dense_flops, dense_bytes = flops16, 1.5 if model.latent else 2.0
+    quantise = {"fp8": 1, "fp4": 2}.get(precision, 0) if native else 0
+    linear, sparse = model.linear, model.sparse
+    state = linear.layers * linear.value_heads * linear.key_dim * linear.value_dim if linear else 0
+    prefill_flops, decode_flops = _attention_flops(model)
+    return System(
+        model=model,
+        gpu=gpu,
+        engine=engine,
+        coefficients=step_coefficients(model, gpu, engine),
+        flops16=flops16,
+        dense_flops=dense_flops,
+        expert_flops=expert_flops,
+        dense_bytes=dense_bytes,
+        expert_bytes=expert_bytes,
+        kv_bytes=model.kv_elements_per_token * (1.0 if model.kv_dtype == "fp8" and gpu.fp8_flops else 2.0),
+        kv_shards=1 if model.latent else model.kv_heads,
+        index_bytes=model.layers * sparse.head_dim * 1.03 if sparse else 0.0,  # fp8 keys with one scale per 128
+        index_flops=model.layers * 2 * sparse.heads * sparse.head_dim if sparse else 0.0,
+        state_bytes=state * 4 * 2,  # fp32, read and written
+        state_flops=state * 8,
+        prefill_flops=prefill_flops,
+        decode_flops=decode_flops,
+        kernels=_kernels(model) + model.layers * quantise,
+    )
+
+
+def _attention_flops(model: Model) -> tuple[float, float]:
+    if model.latent:
+        mla = model.latent
+        # Prefill multiplies expanded heads; decode absorbs the up projections and attends in the latent space.
+        prefill = model.layers * model.heads * (mla.nope + mla.rope + mla.value)
+        return prefill, model.layers * 2 * model.heads * (2 * mla.kv_rank + mla.rope)
+    per_position = model.full_attention_layers * 4 * model.heads * model.head_dim
+    return per_position / 2, per_position
+
+
+def _kernels(model: Model) -> int:
+    if model.latent:
+        attention = KERNELS_LATENT + (KERNELS_INDEXER if model.sparse else 0)
+    else:
+        attention = KERNELS_ATTENTION + (KERNELS_NORM_OR_GATE if model.query_key_norm or model.gated_attention else 0)
+    linear_layers = model.linear.layers if model.linear else 0
+    experts = KERNELS_EXPERTS + (KERNELS_SHARED_EXPERT if model.shared_intermediate else 0)
+    return (
+        model.full_attention_layers * attention
+        + linear_layers * KERNELS_LINEAR
+        + model.dense_layers * KERNELS_MLP
+        + model.moe_layers * experts
+    )
