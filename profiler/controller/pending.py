@@ -77,7 +77,7 @@ def _create(step: Step, tools: Tools, job: dict[str, Any]) -> bool:
 def _problem(step: Step, tools: Tools, hardware: dict[str, Any]) -> str | None:
     """Why the request cannot be profiled, a line for each reason, or None."""
     known = all(hardware.get(key) for key in ("gpuSku", "totalGpus"))
-    found = rules.check(step.dgdr, context=rules.Context(mode="standalone", hardware_known=known))
+    found = rules.check(step.dgdr, context=rules.Context(rules.Mode.STANDALONE, hardware_known=known))
     lines = [str(error) for error in found.errors]
     claim = get(step.dgdr, "spec.modelCache.pvcName")
     if claim and tools.cluster.find(PVCS, claim, namespace=step.namespace) is None:
