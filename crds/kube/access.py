@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from crds.errors import InputError, NoCluster
-from crds.kube import kubeconfig
+from crds.kube import exec_plugin, impersonation, kubeconfig
+from crds.kube.exec_plugin import ExecPlugin
 from crds.kube.kubeconfig import Kubeconfig, text
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-EXEC_API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
-_EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 
 
 @dataclass(frozen=True)
@@ -65,20 +64,6 @@ class Tls:
 
 
 @dataclass(frozen=True)
-class ExecPlugin:
-    """A credential plugin: a command that prints an ExecCredential. `cluster` is what it is told, if it asks."""
-
-    command: str
-    api_version: str
-    args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    interactive_mode: str = "IfAvailable"
-    install_hint: str = ""
-    provide_cluster_info: bool = False
-    cluster_config: object = None
-
-
-@dataclass(frozen=True)
 class Access:
     """Everything it takes to send a request. `source` says where it came from, for messages."""
 
@@ -115,7 +100,7 @@ def load(
     config = kubeconfig.load(paths)
     in_pod = _in_pod(environ, service_account)
     chosen = overrides.context or overrides.cluster or overrides.server or config.current_context
-    if config.empty and not overrides.context and in_pod:
+    if config.empty and in_pod and not (overrides.context or overrides.cluster or overrides.user):
         return _from_pod(overrides, environ, service_account)
     if not chosen:
         raise _no_cluster(config, paths, environ)
@@ -209,7 +194,7 @@ def _from_kubeconfig(config: Kubeconfig, overrides: Overrides, default_namespace
         impersonation=_impersonation(user, overrides),
         request_timeout=overrides.request_timeout,
         disable_compression=overrides.disable_compression or bool(cluster.get("disable-compression")),
-        exec_plugin=_exec_plugin(user, cluster, user_name),
+        exec_plugin=exec_plugin.read(user, cluster, user_name),
     )
 
 
@@ -285,60 +270,7 @@ def _decoded(entry: dict[str, Any], key: str, where: str) -> str | None:
         raise InputError(f"kubeconfig is broken: {where}", f"{key} is not base64 of PEM text") from error
 
 
-def _impersonation(user: dict[str, Any], overrides: Overrides) -> tuple[tuple[str, str], ...]:
-    """Impersonate-* headers, from the flags --as... or the kubeconfig's as... fields."""
-    name = overrides.as_user or user.get("as")
-    uid = overrides.as_uid or user.get("as-uid")
-    groups = overrides.as_groups or tuple(user.get("as-groups") or ())
-    extra = {key: list(values) for key, values in (user.get("as-user-extra") or {}).items()}
-    for item in overrides.as_user_extra:
-        key, equals, value = item.partition("=")
-        if not equals:
-            raise InputError(f"--as-user-extra={item} is not KEY=VALUE")
-        extra.setdefault(key, []).append(value)
-    if not name:
-        if uid or groups or extra:
-            raise InputError("a group, UID or extra field to impersonate needs a user", next="add --as=USER")
-        return ()
-    headers = [("Impersonate-User", str(name))]
-    headers += [("Impersonate-Uid", str(uid))] if uid else []
-    headers += [("Impersonate-Group", str(group)) for group in groups]
-    headers += [(f"Impersonate-Extra-{_escaped(key)}", str(value)) for key, values in extra.items() for value in values]
-    return tuple(headers)
-
-
-def _escaped(key: str) -> str:
-    """A key as part of a header's name: what RFC 7230 does not allow in a token is percent-encoded."""
-    allowed = set("!#$&'*+-.^_`|~")
-    return "".join(c if c.isascii() and (c.isalnum() or c in allowed) else _percent(c) for c in key)
-
-
-def _percent(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode())
-
-
-def _exec_plugin(user: dict[str, Any], cluster: dict[str, Any], name: str) -> ExecPlugin | None:
-    spec = user.get("exec")
-    if not isinstance(spec, dict):
-        return None
-    where = f"exec of user {name}"
-    command, api_version = text(spec, "command", where), text(spec, "apiVersion", where)
-    if not command:
-        raise InputError(f"the exec plugin of user {name!r} names no command")
-    if api_version not in EXEC_API_VERSIONS:
-        raise InputError(
-            f"the exec plugin of user {name!r} speaks {api_version or 'no apiVersion'}",
-            f"supported: {', '.join(EXEC_API_VERSIONS)}",
-            "update the plugin and its entry in the kubeconfig",
-        )
-    extensions = cluster.get("extensions") or []
-    return ExecPlugin(
-        command=command,
-        api_version=api_version,
-        args=tuple(str(argument) for argument in spec.get("args") or ()),
-        env=tuple((str(one["name"]), str(one["value"])) for one in spec.get("env") or ()),
-        interactive_mode=text(spec, "interactiveMode", where) or "IfAvailable",
-        install_hint=text(spec, "installHint", where),
-        provide_cluster_info=bool(spec.get("provideClusterInfo")),
-        cluster_config=next((one.get("extension") for one in extensions if one.get("name") == _EXEC_EXTENSION), None),
+def _impersonation(user: Mapping[str, Any], overrides: Overrides) -> tuple[tuple[str, str], ...]:
+    return impersonation.headers(
+        user, overrides.as_user, overrides.as_uid, overrides.as_groups, overrides.as_user_extra
     )

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from crds.errors import ClusterError, InputError
-from crds.kube.access import Access, ExecPlugin
+from crds.kube.access import Access
+from crds.kube.exec_plugin import ExecPlugin
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Credentials:
 
 
 def _bearer(token: str) -> Credential:
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise InputError("the token cannot be used", "it holds spaces, line breaks or characters that are not ASCII")
     return Credential(authorization=f"Bearer {token}")
 
 
@@ -169,4 +172,4 @@ def _credential(plugin: ExecPlugin, printed: bytes) -> Credential:
         raise broken(f"expirationTimestamp {status['expirationTimestamp']!r} is not a time") from error
     if expires is not None and expires.tzinfo is None:
         expires = expires.replace(tzinfo=UTC)
-    return Credential(f"Bearer {token}" if token else None, certificate, key, expires)
+    return Credential(_bearer(token).authorization if token else None, certificate, key, expires)

@@ -76,7 +76,7 @@ def failure(code: int, body: bytes, about: Target) -> ApiError:
         case 404:
             return _not_found(code, status, what, message, about)
         case 409:
-            return Conflict(code, status, f"{what}: {message}", next=_after_conflict(reason))
+            return Conflict(code, status, f"{what}: {message}", next=_after_conflict(reason, status))
         case 410:
             return Expired(code, status, f"{what}: {message}", next="list again")
         case 422:
@@ -145,7 +145,10 @@ def _not_found(code: int, status: dict[str, Any], what: str, message: str, about
 _GENERIC_404 = {"404 page not found": "could not find the requested resource"}
 
 
-def _after_conflict(reason: str) -> str:
+def _after_conflict(reason: str, status: dict[str, Any]) -> str:
+    causes = (status.get("details") or {}).get("causes") or ()
+    if any(cause.get("reason") == "FieldManagerConflict" for cause in causes):
+        return "leave these fields to their manager, or take them over by force"
     if reason == "AlreadyExists":
         return "choose another name, or delete the existing object first"
     return "read the object again and repeat the change"

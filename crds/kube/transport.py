@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from urllib.parse import urlencode
 
 import urllib3
 from urllib3 import HTTPHeaderDict
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError
 
 from crds.kube import errors
 from crds.kube.access import Access
@@ -106,7 +105,10 @@ class Transport:
         limits = urllib3.Timeout(connect=CONNECT_TIMEOUT, read=timeout)
         answer = self._authenticated("GET", _url(path, query), headers, None, limits, preload=False)
         if answer.status >= 400:
-            body = answer.data
+            try:
+                body = answer.data
+            except HTTPError as error:
+                raise unreachable(self.access, error) from error
             raise errors.failure(answer.status, body, errors.target("GET", path, query))
         return Stream(answer, lambda error: unreachable(self.access, error))
 
@@ -152,28 +154,30 @@ class Transport:
         if credential.authorization:
             full["Authorization"] = credential.authorization
         for name, value in self.access.impersonation:
-            full.add(name, value)
-        for again in (method in _SAFE, False):
+            full.add(name, value.encode().decode("latin-1"))  # UTF-8 on the wire, as Go sends it
+
+        def attempt() -> BaseHTTPResponse:
+            answer: BaseHTTPResponse = pool.request(
+                method,
+                self.access.server + url,
+                body=data,
+                headers=full,
+                timeout=limits,
+                retries=False,
+                redirect=False,
+                preload_content=preload,
+            )
+            return answer
+
+        try:
             try:
-                answer: BaseHTTPResponse = pool.request(
-                    method,
-                    self.access.server + url,
-                    body=data,
-                    headers=full,
-                    timeout=limits,
-                    retries=False,
-                    redirect=False,
-                    preload_content=preload,
-                )
-            except ProtocolError as error:
-                # The server may close a kept connection just as it is used again.
-                if not again:
-                    raise unreachable(self.access, error) from error
-            except (HTTPError, ssl.SSLError, OSError, ValueError) as error:
-                raise unreachable(self.access, error) from error
-            else:
-                return answer
-        raise AssertionError("unreachable code")
+                return attempt()
+            except ProtocolError:
+                if method not in _SAFE:
+                    raise
+                return attempt()  # the server may close a kept connection just as it is used again
+        except (HTTPError, OSError) as error:  # ssl.SSLError is an OSError
+            raise unreachable(self.access, error) from error
 
     def _pool(self, credential: Credential) -> Any:
         key = (credential.certificate, credential.key)
@@ -198,6 +202,8 @@ def _url(path: str, query: Mapping[str, str] | None) -> str:
 def _open_pool(access: Access, credential: Credential) -> Any:
     configuration = Configuration(host=access.server, proxy=access.proxy, tls_server_name=access.tls.server_name)
     configuration.verify_ssl = not access.tls.insecure
+    if access.tls.insecure:
+        urllib3.disable_warnings(InsecureRequestWarning)  # the user said so; kubectl keeps quiet as well
     configuration.keep_alive = True
     configuration.retries = False
     pool = RESTClientObject(configuration).pool_manager

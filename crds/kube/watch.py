@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ Key = tuple[str, str]
 WATCH_SECONDS = 290  # the server ends a watch after this; an idle connection that outlives it is dead
 SOCKET_GRACE = 15.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_SHORTEST_WATCH = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -128,17 +130,18 @@ class Informer:
         on_change: Callable[[Key, Object | None], None] | None = None,
         pause: Callable[[float], bool] | None = None,
         jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster, self._resource, self._namespace, self._labels = cluster, resource, namespace, labels
         self._on_change = on_change
         self._stopped, self._synced = threading.Event(), threading.Event()
-        self._pause, self._jitter = pause or self._stopped.wait, jitter
+        self._pause, self._jitter, self._clock = pause or self._stopped.wait, jitter, clock
         self._lock = threading.Lock()
         self._objects: dict[Key, Object] = {}
         self._watch: Watch | None = None
         self._thread: threading.Thread | None = None
         self._failures = 0
-        self.error: DynamoError | None = None
+        self.error: Exception | None = None
 
     def start(self) -> None:
         """Begin; returns at once. An informer starts once."""
@@ -173,13 +176,16 @@ class Informer:
         while not self._stopped.is_set():
             try:
                 self._follow(self._relist())
-            except Expired:
-                continue
+            except Expired as error:
+                _log.debug("watch of %s: %s", self._resource.qualified, error)
             except DynamoError as error:
                 self.error = error
                 _log.warning("watch of %s: %s", self._resource.qualified, error)
-                if self._pause(self._next_pause()):
-                    return
+            except Exception as error:  # noqa: BLE001 - whatever a broken server sends, a silent end would be worse
+                self.error = error
+                _log.exception("watch of %s", self._resource.qualified)
+            if self._stopped.is_set() or self._pause(self._next_pause()):
+                return
 
     def _next_pause(self) -> float:
         seconds = min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE)
@@ -218,9 +224,12 @@ class Informer:
             with current:
                 if self._stopped.is_set():
                     return
+                began = self._clock()
                 for event in current:
                     self._failures, self.error = 0, None
                     self._take(event)
+            if current.resource_version == version and self._clock() - began < _SHORTEST_WATCH:
+                raise Unreachable("a watch ended as soon as it had begun", next="look for a proxy that cuts it")
             self._failures, self.error = 0, None
             version = current.resource_version
 
