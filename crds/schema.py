@@ -63,10 +63,11 @@ def versions(kind: v.Kind) -> dict[str, Schema]:
 def check(document: Mapping[str, Any]) -> list[FieldError]:
     """Every place where `document`, an object of one of our kinds, breaks its schema, in the order of the document."""
     kind, api_version = document.get("kind"), document.get("apiVersion")
-    if kind not in v.PLURALS:
-        return [_unlisted("kind", kind, [str(item) for item in v.Kind])]
+    kinds = [str(item) for item in v.Kind]
+    if kind not in kinds:
+        return [_unlisted("kind", kind, kinds)]
     schemas = versions(v.Kind(kind))
-    if api_version not in schemas:
+    if api_version not in list(schemas):
         return [_unlisted("apiVersion", api_version, list(schemas))]
     root = _with_metadata(schemas[api_version])
     return list(_value("", document, root, root))
@@ -78,7 +79,7 @@ def defaulted(document: Mapping[str, Any]) -> dict[str, Any]:
     What belongs to no served kind, or has the wrong type, is copied as it is.
     """
     kind = document.get("kind")
-    schemas = versions(v.Kind(kind)) if kind in v.PLURALS else {}
+    schemas = versions(v.Kind(kind)) if kind in list(v.Kind) else {}
     schema = schemas.get(str(document.get("apiVersion")))
     if schema is None:
         return copy.deepcopy(dict(document))
@@ -250,8 +251,8 @@ def _at_most(size: float, limit: float) -> bool:
 
 
 _LIMITS: Final = {
-    "minLength": (_length(str), _at_least, "must have at least {} characters"),
-    "maxLength": (_length(str), _at_most, "must have at most {} characters"),
+    "minLength": (_length(str), _at_least, "length must be at least {}"),
+    "maxLength": (_length(str), _at_most, "length must be at most {}"),
     "maxItems": (_length(list), _at_most, "must have at most {} items"),
     "maxProperties": (_length(dict), _at_most, "must have at most {} entries"),
     "minimum": (_number, _at_least, "must be at least {}"),
