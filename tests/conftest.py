@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.api import ApiFailure
+from tests.cluster.container import obstacle
 from tests.cluster.controlplane import REPOSITORY, ControlPlane, Run
+from tests.cluster.node import NODES, Nodes
 from tests.cluster.polling import eventually
 
 NOT_BUILT = (
@@ -100,3 +102,21 @@ def crds(control_plane: ControlPlane) -> None:
             control_plane.run_kubectl("apply", "-f", str(REPOSITORY / "crds"))
             control_plane.run_kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
             done.touch()
+
+
+@pytest.fixture(scope="session")
+def gpu_nodes(control_plane: ControlPlane) -> Nodes:
+    """Two nodes of eight H200 each, tainted, and a CPU node; profiling pods that are bound to them really run."""
+    if reason := obstacle():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    nodes = Nodes(control_plane.api, control_plane.directory / "nodes")
+
+    def registered() -> bool:
+        listed = control_plane.api.get("/api/v1/nodes")["items"]
+        ready = {item["metadata"]["name"] for item in listed if item["status"].get("conditions")}
+        return {node.name for node in NODES} <= ready
+
+    eventually(registered, 30, "the nodes did not register")
+    return nodes

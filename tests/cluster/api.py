@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+import yaml
 
 JSON = "application/json"
-MERGE_PATCH = "application/merge-patch+json"
+WATCH_SECONDS = 300
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
 
 class ApiFailure(Exception):
@@ -26,9 +28,16 @@ class Api:
     """An API server and a bearer token. Safe to share among threads."""
 
     def __init__(self, server: str, token: str, authority: Path) -> None:
-        self._server = server
+        self.server = server
         self._headers = {"Authorization": f"Bearer {token}", "Accept": JSON}
         self._pool = urllib3.PoolManager(maxsize=16, ca_certs=str(authority), retries=False)
+
+    @classmethod
+    def of_kubeconfig(cls, path: Path) -> Api:
+        """The current user of a kubeconfig that the supervisor wrote."""
+        config = yaml.safe_load(path.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        return cls(cluster["server"], user["token"], Path(cluster["certificate-authority"]))
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """GET one object or a list."""
@@ -36,7 +45,7 @@ class Api:
 
     def ready(self) -> None:
         """Return when the server says that it is ready. Raises ApiFailure or urllib3's HTTPError otherwise."""
-        response = self._pool.request("GET", f"{self._server}/readyz", headers=self._headers, timeout=5)
+        response = self._pool.request("GET", f"{self.server}/readyz", headers=self._headers, timeout=5)
         if response.status != 200:
             raise ApiFailure(response.status, response.data.decode(errors="replace"))
 
@@ -45,23 +54,28 @@ class Api:
         return self._request("POST", path, body=body)
 
     def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Merge `body` into an object or into a subresource of it."""
-        return self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
+        """Merge `body` into a built-in object, or into a subresource of it, as kubectl would (conditions by type)."""
+        return self._request("PATCH", path, body=body, content_type=STRATEGIC_PATCH)
 
     def delete(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Delete an object; `body` is a DeleteOptions."""
         return self._request("DELETE", path, body=body)
 
-    def watch(self, path: str, resource_version: str, seconds: int = 300) -> Iterator[dict[str, Any]]:
+    def watch(self, path: str, resource_version: str, **query: str) -> Iterator[dict[str, Any]]:
         """Yield watch events since `resource_version`, until the server ends the watch. Raises ApiFailure on 410."""
-        query = {
+        fields = query | {
             "watch": "1",
             "resourceVersion": resource_version,
-            "timeoutSeconds": str(seconds),
+            "timeoutSeconds": str(WATCH_SECONDS),
             "allowWatchBookmarks": "true",
         }
         response = self._pool.request(
-            "GET", self._server + path, fields=query, headers=self._headers, preload_content=False, timeout=seconds + 30
+            "GET",
+            self.server + path,
+            fields=fields,
+            headers=self._headers,
+            preload_content=False,
+            timeout=WATCH_SECONDS + 30,
         )
         try:
             if response.status != 200:
@@ -83,7 +97,7 @@ class Api:
         body: dict[str, Any] | None = None,
         content_type: str = JSON,
     ) -> dict[str, Any]:
-        url = self._server + path
+        url = self.server + path
         headers = self._headers | {"Content-Type": content_type}
         response = self._pool.request(
             method,

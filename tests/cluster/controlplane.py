@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from tests.cluster import build
 from tests.cluster.api import Api
 
@@ -131,14 +129,13 @@ class ControlPlane:
     @classmethod
     def at(cls, directory: Path, run: Run) -> ControlPlane:
         """The control plane whose supervisor wrote `directory`."""
-        config = yaml.safe_load((directory / "kubeconfig").read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        api = Api.of_kubeconfig(directory / "kubeconfig")
         return cls(
             directory=directory,
             kubeconfig=directory / "kubeconfig",
-            server=cluster["server"],
+            server=api.server,
             kubectl=run.directory / "bin" / "kubectl",
-            api=Api(cluster["server"], user["token"], Path(cluster["certificate-authority"])),
+            api=api,
             run=run,
         )
 
@@ -151,9 +148,9 @@ class ControlPlane:
     def run_kubectl(
         self,
         *arguments: str,
-        input: str | None = None,
+        input: str | None = None,  # noqa: A002 - as subprocess.run calls it
         check: bool = True,
-        namespace: str | None = None,  # noqa: A002
+        namespace: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl as administrator. With `check`, a failure raises AssertionError with what kubectl printed."""
         scope = ["--namespace", namespace] if namespace else []

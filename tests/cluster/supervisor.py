@@ -30,6 +30,7 @@ from urllib3.exceptions import HTTPError
 from tests.cluster import certificates
 from tests.cluster.api import Api, ApiFailure
 
+REPOSITORY = Path(__file__).parents[2]
 ATTEMPTS = 3  # a port that was free when we asked may be taken when a server binds it
 READY_SECONDS = 60.0
 STOP_SECONDS = 5.0
@@ -68,6 +69,7 @@ class Supervisor:
             ("kube-scheduler", ["--leader-elect=false", "--secure-port=0"]),
         ):
             self._run(name, [str(self._binaries / name), kubeconfig, *flags])
+        self._run("nodes", [sys.executable, "-m", "tests.cluster.node", str(self.directory)], REPOSITORY)
 
     def check(self) -> None:
         """Raise NotStarted if a server has ended by itself."""
@@ -89,11 +91,11 @@ class Supervisor:
                 process.kill()
                 process.wait()
 
-    def _run(self, name: str, command: Sequence[str]) -> None:
+    def _run(self, name: str, command: Sequence[str], working_directory: Path | None = None) -> None:
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(
                 command,
-                cwd=self.directory,
+                cwd=working_directory or self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
