@@ -1,0 +1,126 @@
+"""Prefill and decode in pools of their own: which pools fit together, and how they perform.
+
+The decode pool runs at its concurrency and so sets the rate; a prefill pool is sized to sustain that rate with some
+head-room, and the time a prompt waits for it follows from its utilisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiler.candidates import Engines, FloatColumn, IntColumn
+
+# Decode engines in one unit: all small counts, then coarser, since a ratio of pools is what counts.
+DECODE_COUNTS: Final = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32])
+# Prefill pools are sized for these utilisations; beyond 0.9 a queue grows without bound on the least disturbance.
+UTILISATIONS: Final = (0.9, 0.75, 0.5)
+# A planner adds prefill engines by load, so one is judged at a load that leaves it time to react.
+PLANNER_UTILISATION: Final = 0.6
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is replicated: one engine, or pools of prefill and decode engines that keep each other busy. Columns.
+
+    `engine` and `prefill` are rows of the tables they were made of; an aggregated unit has no `prefill` (-1).
+    """
+
+    prefill: IntColumn
+    engine: IntColumn
+    prefill_workers: IntColumn
+    workers: IntColumn
+    gpus: IntColumn
+    rate: FloatColumn  # requests/s that all its engines sustain
+    ttft_ms: FloatColumn
+    itl_ms: FloatColumn
+
+    def take(self, rows: NDArray[Any]) -> Units:
+        """The units of these rows (indices or a mask)."""
+        return Units(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+    def shifted(self, engine: int, prefill: int) -> Units:
+        """The same units in terms of a table in which their engines start at these rows."""
+        aggregated = self.prefill < 0
+        return replace(self, engine=self.engine + engine, prefill=np.where(aggregated, -1, self.prefill + prefill))
+
+    def with_ttft(self, ttft_ms: FloatColumn) -> Units:
+        """The same units with another TTFT."""
+        return replace(self, ttft_ms=ttft_ms)
+
+    @classmethod
+    def stack(cls, parts: Sequence[Units]) -> Units:
+        """All rows of all parts, in order."""
+        return cls(**{c.name: np.concatenate([getattr(part, c.name) for part in parts]) for c in fields(cls)})
+
+
+def queueing_ms(utilisation: Any, servers: Any, service_ms: Any) -> FloatColumn:
+    """Mean wait in ms for one of `servers` with Poisson arrivals and a fixed service time (M/D/c).
+
+    W = s/2 * rho^(sqrt(2(c+1)) - 1) / (c (1 - rho)): Sakasegawa's approximation of M/M/c (1977) times the
+    Allen-Cunneen factor (Ca^2 + Cs^2)/2 = 1/2; exact for c = 1.
+    """
+    rho = np.asarray(utilisation, dtype=np.float64)
+    c = np.asarray(servers, dtype=np.float64)
+    return np.asarray(service_ms / 2 * rho ** (np.sqrt(2 * (c + 1)) - 1) / (c * (1 - rho)))
+
+
+def pairs(prefill: Engines, decode: Engines, total_gpus: int) -> Units:
+    """Every decode engine with every prefill engine, in all counts that fit `total_gpus` and sustain one rate.
+
+    The decode engines run at their concurrency; `ttft_ms` holds the wait and the prefill.
+    """
+    d, p, j = (axis.ravel() for axis in np.indices((len(decode), len(prefill), len(DECODE_COUNTS)), dtype=np.int64))
+    n_d = DECODE_COUNTS[j]
+    room = n_d * decode.gpus[d] + prefill.gpus[p] <= total_gpus
+    d, p, n_d = d[room], p[room], n_d[room]
+    busy = n_d * decode.requests_per_s[d] / prefill.requests_per_s[p]  # prefill engines it would keep wholly busy
+    counts = [np.maximum(np.ceil(busy / rho), 1).astype(np.int64) for rho in UTILISATIONS]
+    kept = []
+    for i, n_p in enumerate(counts):
+        fits = n_d * decode.gpus[d] + n_p * prefill.gpus[p] <= total_gpus
+        fits &= np.gcd(n_p, n_d) == 1  # a multiple of a smaller unit is that unit, replicated
+        if i:
+            fits &= n_p != counts[i - 1]
+        kept.append((p[fits], d[fits], n_p[fits], n_d[fits]))
+    p, d, n_p, n_d = (np.concatenate(column) for column in zip(*kept, strict=True))
+    rate = n_d * decode.requests_per_s[d]
+    return _unit(prefill, decode, p, d, n_p, n_d, rate, rate / (n_p * prefill.requests_per_s[p]))
+
+
+def single_pairs(prefill: Engines, decode: Engines, total_gpus: int) -> Units:
+    """One prefill and one decode engine: where a planner starts before it scales the pools by load."""
+    d, p = (axis.ravel() for axis in np.indices((len(decode), len(prefill)), dtype=np.int64))
+    room = prefill.gpus[p] + decode.gpus[d] <= total_gpus
+    d, p = d[room], p[room]
+    one = np.ones(len(d), dtype=np.int64)
+    rate = np.minimum(decode.requests_per_s[d], PLANNER_UTILISATION * prefill.requests_per_s[p])
+    return _unit(prefill, decode, p, d, one, one, rate, np.full(len(d), PLANNER_UTILISATION))
+
+
+def _unit(
+    prefill: Engines,
+    decode: Engines,
+    p: IntColumn,
+    d: IntColumn,
+    n_p: IntColumn,
+    n_d: IntColumn,
+    rate: FloatColumn,
+    utilisation: FloatColumn,
+) -> Units:
+    ranks = prefill.dp[p]  # each attention-DP rank takes prompts of its own
+    wait = queueing_ms(utilisation, n_p * ranks, 1000.0 * ranks / prefill.requests_per_s[p])
+    return Units(
+        prefill=p,
+        engine=d,
+        prefill_workers=n_p,
+        workers=n_d,
+        gpus=n_p * prefill.gpus[p] + n_d * decode.gpus[d],
+        rate=rate,
+        ttft_ms=wait + prefill.ttft_ms[p],
+        itl_ms=decode.itl_ms[d],
+    )

@@ -1,0 +1,187 @@
+"""The pick: the best of all candidates for a request, why it is, and what else there was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crds.errors import NoCandidate
+from profiler.candidates import Candidates, FloatColumn, IntColumn, significant
+from profiler.goals import Goal, Goals, Limit, goals
+from profiler.pareto import frontier
+from profiler.profile import Alternative, Configuration, Layout, Searched, Target
+from profiler.request import Request
+
+CLOUD_POINTS: Final = 400  # a picture in a terminal shows no more
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The winner with everything that explains it; `frontier` and `cloud` as in `profile.Profile`."""
+
+    winner: Configuration
+    why: str
+    sla_met: bool
+    targets: tuple[Target, ...]
+    alternatives: tuple[Alternative, ...]
+    frontier: tuple[Configuration, ...]
+    cloud: tuple[tuple[float, float], ...]
+    searched: Searched
+    warnings: tuple[str, ...]
+
+
+def choose(request: Request, found: Candidates) -> Pick:
+    """The best candidate: the one that misses its limits least, then by the request's goals.
+
+    Where nothing meets every limit that is the closest one: the smallest worst relative miss. Raises NoCandidate where
+    `found` is empty.
+    """
+    if not len(found):
+        raise no_candidate(request, found.excluded)
+    wanted = goals(request, found)
+    miss = _worst_miss(wanted.limits, len(found))
+    order = (Goal(-miss, lambda _pick, _other: ""), *wanted.goals, *wanted.ties)
+    winner = _best(np.arange(len(found)), order)
+    met = bool(miss[winner] == 0)
+    bound = _binding(wanted, winner, met)
+    edge = frontier(found.throughput_per_user, found.throughput_per_gpu)
+    cloud = np.unique(np.linspace(0, len(found) - 1, CLOUD_POINTS).astype(np.int64))
+    return Pick(
+        winner=_configuration(request, found, winner),
+        why=_why(wanted, bound, met),
+        sla_met=met,
+        targets=tuple(_target(limit, winner, limit.name in bound) for limit in wanted.limits),
+        alternatives=tuple(
+            Alternative(_configuration(request, found, row), _why_not(wanted, miss, order, winner, row))
+            for row in _runners_up(found, order, winner)
+        ),
+        frontier=tuple(_configuration(request, found, int(row)) for row in edge),
+        cloud=tuple(
+            (significant(x), significant(y))
+            for x, y in zip(found.throughput_per_user[cloud], found.throughput_per_gpu[cloud], strict=True)
+        ),
+        searched=_searched(found, wanted.limits, miss),
+        warnings=() if met else (_shortfall(wanted.limits, bound, winner),),
+    )
+
+
+def no_candidate(request: Request, excluded: Mapping[str, int], smallest: int | None = None) -> NoCandidate:
+    """The error for a request that nothing fits; `smallest` is the GPU count that would do, where one is known."""
+    hardware = request.hardware
+    memory = hardware.gpu.memory_bytes / 2**30
+    counts = sorted(excluded.items(), key=lambda item: (-item[1], item[0]))
+    more = f"set spec.hardware.totalGpus to {smallest} or more" if smallest else "choose GPUs with more memory"
+    return NoCandidate(
+        f"no configuration of {request.model} fits {hardware.total_gpus} {hardware.gpu.sku} GPUs of {memory:.0f} GiB",
+        ", ".join(f"{reason} ({count} candidates)" for reason, count in counts),
+        f"{more}, or use a checkpoint with smaller (quantised) weights",
+    )
+
+
+def _configuration(request: Request, found: Candidates, row: int) -> Configuration:
+    limit = request.sla.itl_ms
+    if request.sla.e2e_latency_ms is not None and found.osl > 1:
+        limit = (request.sla.e2e_latency_ms - float(found.ttft_ms[row])) / (found.osl - 1)
+    return found.configuration(row, itl_limit_ms=limit)
+
+
+def _worst_miss(limits: Sequence[Limit], rows: int) -> FloatColumn:
+    worst = np.zeros(rows)
+    for limit in limits:
+        np.maximum(worst, limit.miss, out=worst)
+    return worst
+
+
+def _best(rows: IntColumn, order: Sequence[Goal]) -> int:
+    """The first of `rows` that no other beats, comparing goal by goal."""
+    for goal in order:
+        values = goal.column[rows]
+        rows = rows[values == values.max()]
+        if len(rows) == 1:
+            break
+    return int(rows[0])
+
+
+def _binding(wanted: Goals, winner: int, met: bool) -> frozenset[str]:
+    """The limits without which a better answer exists; where limits are missed, the one that is missed most."""
+    if not met:
+        return frozenset({max(wanted.limits, key=lambda limit: float(limit.miss[winner])).name})
+    bound = set()
+    for limit in wanted.limits:
+        others = _worst_miss([other for other in wanted.limits if other is not limit], len(limit.values))
+        free = _best(np.flatnonzero(others == 0), wanted.goals)
+        gains = [float(goal.column[free] - goal.column[winner]) for goal in wanted.goals]
+        if next((gain for gain in gains if gain), 0.0) > 0:
+            bound.add(limit.name)
+    return frozenset(bound)
+
+
+def _why(wanted: Goals, bound: frozenset[str], met: bool) -> str:
+    limits = " and ".join(limit.text for limit in wanted.limits)
+    named = " and ".join(limit.title for limit in wanted.limits if limit.name in bound)
+    if not met:
+        return f"closest to {limits}, which nothing within the budget meets; {named} is missed most"
+    sentence = f"{wanted.text} with {limits}" if limits else wanted.text
+    return f"{sentence}; {named} is what limits it" if named else sentence
+
+
+def _shortfall(limits: Sequence[Limit], bound: frozenset[str], winner: int) -> str:
+    worst = next(limit for limit in limits if limit.name in bound)
+    return f"SLA not met by any configuration; closest: {worst.says(winner)}"
+
+
+def _target(limit: Limit, row: int, binding: bool) -> Target:
+    value = significant(limit.values[row])
+    return Target(limit.name, limit.limit, value, met=bool(limit.miss[row] == 0), binding=binding)
+
+
+def _runners_up(found: Candidates, order: Sequence[Goal], winner: int) -> list[int]:
+    """The best of every backend, mode and kind of layout, and of every layout; best first, without the winner."""
+    engine = found.engine
+    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(_kind(layout) for layout in found.layouts))}
+    kind = np.array([kinds[_kind(layout)] for layout in found.layouts])
+    layout = found.engines.layout[engine]
+    family = (found.engines.backend[engine] * 2 + found.disaggregated) * len(kinds) + kind[layout]
+    rows = {*_best_of_each(family, order), *_best_of_each(layout, order)} - {winner}
+    return sorted(rows, key=lambda row: [-float(goal.column[row]) for goal in order])
+
+
+def _best_of_each(group: NDArray[np.int64], order: Sequence[Goal]) -> list[int]:
+    by_group = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[by_group], prepend=-1))
+    return [_best(rows, order) for rows in np.split(by_group, starts[1:])]
+
+
+def _kind(layout: Layout) -> str:
+    """TP, TEP or DEP."""
+    if layout.dp > 1:
+        return "DEP"
+    return "TEP" if layout.moe_ep > 1 else "TP"
+
+
+def _why_not(wanted: Goals, miss: FloatColumn, order: Sequence[Goal], winner: int, row: int) -> str:
+    """The first thing in which `row` is worse than the winner."""
+    if miss[row] > miss[winner]:
+        return max(wanted.limits, key=lambda limit: float(limit.miss[row])).says(row)
+    for goal in order[1:]:
+        pick, other = float(goal.column[winner]), float(goal.column[row])
+        if pick != other:
+            return goal.says(pick, other)
+    return "equal to the pick"
+
+
+def _searched(found: Candidates, limits: Sequence[Limit], miss: FloatColumn) -> Searched:
+    excluded = dict(found.excluded)
+    for limit in limits:
+        missed = int(np.count_nonzero(limit.miss))
+        if missed:
+            excluded[f"misses {limit.text}"] = missed
+    return Searched(
+        candidates=len(found) + sum(found.excluded.values()),
+        feasible=int(np.count_nonzero(miss == 0)),
+        excluded=excluded,
+    )

@@ -1,0 +1,177 @@
+"""From a request to its answer, in one call: the same on a laptop, in a profiling Job and in the controller.
+
+No clock, randomness, file or network in here: the same request and model give byte-identical documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from crds import vocabulary as v
+from profiler import generate, pick, search
+from profiler.candidates import Candidates
+from profiler.profile import Asked, Configuration, Profile
+from profiler.request import Request
+
+if TYPE_CHECKING:
+    from profiler.models import Model
+
+VERSION: Final = "0.1.0"  # of this distribution; `importlib.metadata` would cost a twentieth of a whole run
+MAX_PROFILE_BYTES: Final = 80_000  # NVIDIA's operator keeps it in an annotation, beside all else that must fit
+# GPUs per node times these are tried when nothing fits, to say how many would do.
+_LARGER_BUDGETS: Final = (1, 2, 4, 8)
+
+OnPhase = Callable[[v.ProfilingPhase, str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, and the documents that deploy it: ConfigMaps first, the DGD last."""
+
+    profile: Profile
+    documents: tuple[dict[str, Any], ...]
+
+
+def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) -> Answer:
+    """Search, pick and generate. `on_phase` is told each phase as it begins, with a sentence for people.
+
+    Raises NoCandidate where nothing fits the GPUs, InputError for a request that cannot be used.
+    """
+    tell = on_phase or (lambda _phase, _message: None)
+    tell(v.ProfilingPhase.SWEEPING_PREFILL, "Estimating every layout of prefill and decode engines")
+    found = search.candidates(request, model)
+    tell(v.ProfilingPhase.SELECTING_CONFIG, f"Selecting from {len(found)} candidates")
+    chosen = _chosen(request, model, found)
+    tell(v.ProfilingPhase.GENERATING_DGD, f"Generating the deployment of {chosen.winner.label}")
+    generated = generate.documents(request, model, chosen.winner)
+    complete = Profile(
+        asked=_asked(request),
+        searched=chosen.searched,
+        pick=chosen.winner,
+        why=chosen.why,
+        sla_met=chosen.sla_met,
+        targets=chosen.targets,
+        frontier=chosen.frontier,
+        alternatives=chosen.alternatives,
+        cloud=chosen.cloud,
+        warnings=_unique(request.warnings, _of_estimates(request), chosen.warnings, generated.warnings),
+        versions={"kubectl-dynamo": VERSION, "dynamo": v.DEFAULT_IMAGE.rpartition(":")[2]},
+    )
+    kept = fitted(complete, MAX_PROFILE_BYTES)
+    *config_maps, dgd = generated.documents
+    return Answer(kept, (*config_maps, _config_map(request, kept), dgd))
+
+
+def frontier_deployments(
+    request: Request, model: Model, found: Profile, most: int
+) -> tuple[tuple[Configuration, dict[str, Any]], ...]:
+    """Up to `most` configurations of the frontier, evenly spread, each with its DGD, which carries the estimates."""
+    return tuple(
+        (
+            configuration,
+            generate.annotated(generate.documents(request, model, configuration).documents[-1], configuration),
+        )
+        for configuration in thinned(found.frontier, most)
+    )
+
+
+def fitted(found: Profile, most_bytes: int) -> Profile:
+    """The same profile within `most_bytes` of JSON: first the cloud is thinned, then the frontier and alternatives.
+
+    The frontier keeps both ends; of the alternatives the best stay.
+    """
+    while len(found.to_json()) > most_bytes:
+        if len(found.cloud) > 50:
+            found = replace(found, cloud=thinned(found.cloud, len(found.cloud) // 2))
+        elif len(found.frontier) > 16 and len(found.frontier) >= len(found.alternatives):
+            found = replace(found, frontier=thinned(found.frontier, len(found.frontier) * 3 // 4))
+        elif found.alternatives:
+            found = replace(found, alternatives=found.alternatives[: len(found.alternatives) * 3 // 4])
+        else:
+            break
+    return found
+
+
+def thinned(items: Sequence[T], most: int) -> tuple[T, ...]:
+    """At most `most` items (two or more), evenly spread, with the first and the last."""
+    if len(items) <= most:
+        return tuple(items)
+    return tuple(items[i * (len(items) - 1) // (most - 1)] for i in range(most))
+
+
+def _chosen(request: Request, model: Model, found: Candidates) -> pick.Pick:
+    """The pick. Where nothing fits, larger budgets are tried to say how many GPUs would do."""
+    if len(found):
+        return pick.choose(request, found)
+    raise pick.no_candidate(request, found.excluded, _smallest_budget(request, model))
+
+
+def _smallest_budget(request: Request, model: Model) -> int | None:
+    """GPUs of this kind that the model needs at least, or None where no number that one engine may span is enough."""
+    hardware = request.hardware
+    for nodes in _LARGER_BUDGETS:
+        total = hardware.gpus_per_node * nodes
+        larger = replace(request, hardware=replace(hardware, total_gpus=total))
+        if total > hardware.total_gpus and len(found := search.candidates(larger, model)):
+            return int((found.gpus // found.replicas).min())
+    return None
+
+
+def _asked(request: Request) -> Asked:
+    hardware, workload, sla = request.hardware, request.workload, request.sla
+    return Asked(
+        name=request.name,
+        namespace=request.namespace,
+        model=request.model,
+        backend=str(request.backend),
+        strategy=str(request.strategy),
+        gpu_sku=hardware.gpu.sku,
+        gpu_memory_gib=round(hardware.gpu.memory_bytes / 2**30, 2),
+        total_gpus=hardware.total_gpus,
+        gpus_per_node=hardware.gpus_per_node,
+        isl=workload.isl,
+        osl=workload.osl,
+        optimization=str(sla.optimization),
+        ttft_ms=sla.ttft_ms,
+        itl_ms=sla.itl_ms,
+        e2e_latency_ms=sla.e2e_latency_ms,
+        request_rate=workload.request_rate,
+        concurrency=workload.concurrency,
+        planner=request.planner is not None,
+        mocker=request.mocker,
+        hardware_source=hardware.source,
+    )
+
+
+def _of_estimates(request: Request) -> tuple[str, ...]:
+    """What one should know about where the numbers come from."""
+    warnings = []
+    if request.strategy is v.SearchStrategy.THOROUGH:
+        warnings.append("searchStrategy thorough: answered by estimates, not by measurements on the cluster")
+    if not request.hardware.gpu.measured:
+        warnings.append(f"{request.hardware.gpu.sku}: estimates are transferred from other GPUs by data sheet")
+    return tuple(warnings)
+
+
+def _unique(*groups: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(warning for group in groups for warning in group))
+
+
+def _config_map(request: Request, found: Profile) -> dict[str, Any]:
+    """The ConfigMap from which `describe`, `pareto` and `explain` read. No namespace: it lands beside the DGD."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"{v.PROFILE_CONFIGMAP_PREFIX}{request.name}",
+            "labels": {
+                v.LABEL_DGDR_NAME: request.name,
+                v.LABEL_DGDR_NAMESPACE: request.namespace,
+                v.LABEL_MANAGED_BY: v.MANAGED_BY,
+            },
+        },
+        "data": {v.PROFILE_KEY: found.to_json().decode()},
+    }
