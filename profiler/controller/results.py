@@ -42,8 +42,7 @@ def belongs_to(config_map: Mapping[str, Any], dgdr: Mapping[str, Any]) -> bool:
 def progress(config_map: Mapping[str, Any]) -> Progress:
     """Phase and message; an unknown phase counts as none."""
     data = config_map.get("data") or {}
-    phase = data.get("phase", "")
-    known = v.ProfilingPhase(phase) if phase in v.ProfilingPhase else None
+    known = next((phase for phase in v.ProfilingPhase if phase == data.get("phase")), None)
     return Progress(known, data.get("message", ""))
 
 
