@@ -1,0 +1,95 @@
+"""What is allowed but likely a mistake. Each warning is under 120 characters: API servers may cut longer ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from crds import vocabulary as v
+from crds.fields import get
+from crds.rules.context import Context, Mode
+from crds.rules.names import LONGEST_SERVICE, OVERRIDE, override_name, request_name
+from crds.scalars import reads_as
+
+Document = Mapping[str, Any]
+
+# Longest name among the services of Dynamo's templates, by backend; auto may end with any of them.
+_LONGEST_SERVICES: Final[dict[str, int]] = {
+    v.Backend.AUTO: LONGEST_SERVICE,
+    v.Backend.VLLM: LONGEST_SERVICE,
+    v.Backend.SGLANG: len("Frontend"),
+    v.Backend.TRTLLM: len("TRTLLMWorker"),
+}
+_MAX_TOGETHER: Final = 45  # DGD plus service name, in the profiler of Dynamo 1.2
+_HUB_REPOSITORY: Final = re.compile(r"(?:^|/)models--[^/]+(?:/snapshots)?/*$")
+_DGD_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
+_DGD_SPEC_FIELDS: Final = frozenset(
+    {
+        "annotations",
+        "backendFramework",
+        "envs",
+        "experimental",
+        "labels",
+        "priorityClassName",
+        "pvcs",
+        "restart",
+        "services",
+        "topologyConstraint",
+    }
+)
+
+
+def yaml_names(document: Document, _: Context) -> Iterator[str]:
+    """The profiling Job's sidecar writes name and namespace unquoted into labels; anything but a string ends it."""
+    for path in ("metadata.name", "metadata.namespace"):
+        name = get(document, path)
+        read = reads_as(name) if isinstance(name, str) and name and len(name) <= 20 else None
+        if read:
+            yield f'{path}: YAML reads "{name}" as {read}, which fails Dynamo\'s profiling Job; choose another name'
+
+
+def service_names(document: Document, _: Context) -> Iterator[str]:
+    """A Service's name starts with a letter, and Dynamo's own profiler counts DGD and service name together."""
+    path = OVERRIDE if override_name(document) else "metadata.name"
+    dgd = override_name(document) or f"{request_name(document) or ''}{v.DGD_SUFFIX}"
+    if dgd[0].isdigit():
+        yield f"{path}: starts with a digit, but Service names of its deployment must start with a letter"
+    backend = get(document, "spec.backend")
+    service = _LONGEST_SERVICES.get(backend, LONGEST_SERVICE) if isinstance(backend, str) else LONGEST_SERVICE
+    if len(dgd) + service > _MAX_TOGETHER:
+        yield f"{path}: with a service name over {_MAX_TOGETHER} characters, which Dynamo's profiler refuses"
+
+
+def dgd_exists(_: Document, context: Context) -> Iterator[str]:
+    """NVIDIA's operator reports a DGD that it finds under the target name as its own, and deploys nothing."""
+    if context.dgd_exists:
+        yield "metadata.name: a DynamoGraphDeployment of the target name exists; it will be kept as it is"
+
+
+def gpu_unknown(document: Document, context: Context) -> Iterator[str]:
+    """Beside NVIDIA's operator an unknown GPU is its own discovery's business."""
+    if context.mode is Mode.BESIDE and context.hardware_known is False and not get(document, "spec.hardware.gpuSku"):
+        yield "spec.hardware.gpuSku: no GPU node was found to detect it from; set gpuSku, numGpusPerNode and totalGpus"
+
+
+def snapshot(document: Document, _: Context) -> Iterator[str]:
+    """A hub cache keeps the files of a model under snapshots/<commit>."""
+    path = get(document, "spec.modelCache.pvcModelPath")
+    if isinstance(path, str) and _HUB_REPOSITORY.search(path):
+        yield "spec.modelCache.pvcModelPath: is a hub repository, not a checkpoint; append snapshots/<commit-hash>"
+
+
+def dgd_override_fields(document: Document, _: Context) -> Iterator[str]:
+    """Fields that a v1alpha1 DGD does not have are dropped when the override is merged."""
+    for path, known in (("spec.overrides.dgd", _DGD_FIELDS), ("spec.overrides.dgd.spec", _DGD_SPEC_FIELDS)):
+        given = get(document, path)
+        for field in given if isinstance(given, dict) else ():
+            if field not in known:
+                yield f"{path}.{str(field)[:24]}: is no field of a v1alpha1 DynamoGraphDeployment and is ignored"
+
+
+def planner_disabled(document: Document, _: Context) -> Iterator[str]:
+    """NVIDIA's operator looks at presence only."""
+    if get(document, "spec.features.planner.enabled") is False:
+        yield "spec.features.planner: Dynamo's operator enables the planner by its presence; leave it out to disable it"
