@@ -1,5 +1,46 @@
-"""What the profiler knows of a model, from a config.json, the packaged catalogue or the hub."""
+"""What the profiler knows of a model: from a directory, the packaged catalogue, or the hub."""
 
-from profiler.models.model import Model
+from __future__ import annotations
 
-__all__ = ["Model"]
+from pathlib import Path
+
+from crds.errors import UnknownModel
+from profiler.models import catalogue, directory, hub
+from profiler.models.config import from_config
+from profiler.models.model import Latent, Linear, Model, Sparse
+
+__all__ = ["Latent", "Linear", "Model", "Sparse", "from_config", "load"]
+
+
+def load(name: str, *, path: str | Path | None = None, online: bool = False) -> Model:
+    """The model `name` (a repository on the hub, or a directory).
+
+    Looks in this order: the directory `path` (a checkpoint or a Hugging Face cache; where it is not there, as a
+    cluster's volume is not on a laptop, the search goes on) or `name` itself if that is one; the packaged catalogue;
+    the hub if `online`. Raises UnknownModel where none knows it, InputError where a config.json cannot be used.
+    """
+    for place in (path, name):
+        found = directory.checkpoint(Path(place), name) if place else None
+        if found:
+            return from_config(name, directory.config(found))
+    known = catalogue.find(name)
+    if known:
+        return known
+    if Path(name).is_absolute():
+        raise _unknown(name, "there is no config.json in that directory")
+    if not online:
+        raise _unknown(name, "it is not in the packaged catalogue, and the hub was not asked")
+    try:
+        return from_config(name, hub.config(name))
+    except hub.HubError as error:
+        raise _unknown(name, f"it is not in the packaged catalogue, and {error}") from error
+
+
+def _unknown(name: str, why: str) -> UnknownModel:
+    near = catalogue.nearest(name)
+    return UnknownModel(
+        f'unknown model "{name}"',
+        why,
+        "give a directory with its config.json (a checkpoint or a model cache), allow network access to the hub "
+        f"(--online, with HF_TOKEN for gated models), or use a known name{f' (did you mean {near}?)' if near else ''}",
+    )
