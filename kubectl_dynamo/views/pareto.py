@@ -10,7 +10,7 @@ from kubectl_dynamo.views.chart import Chart, Limit, Point, Series
 from kubectl_dynamo.views.numbers import number
 from kubectl_dynamo.views.plot import plot
 from kubectl_dynamo.views.style import Color, Style
-from kubectl_dynamo.views.tables import Cell, Column, table
+from kubectl_dynamo.views.tables import Cell, Column, paragraph, table
 from profiler.profile import Asked, Configuration, Profile
 
 COLUMNS = (
@@ -36,7 +36,7 @@ def chart(profiles: Sequence[Profile]) -> Chart:
     limits = {profile.asked.itl_ms for profile in profiles if profile.asked.itl_ms}
     return Chart(
         series=tuple(
-            Series(series_name(profile.asked), tuple(map(_point, profile.frontier)), _point(profile.pick))
+            Series(profile.asked.name, tuple(map(_point, profile.frontier)), _point(profile.pick))
             for profile in profiles
         ),
         cloud=profiles[0].cloud if len(profiles) == 1 else (),
@@ -55,7 +55,8 @@ def report(profiles: Sequence[Profile], style: Style, *, everything: bool = Fals
     """The picture, then each front as a table (the accessible form of the same)."""
     parts = [plot(chart(profiles), style)]
     for profile in profiles:
-        parts.append(f"{style.bold(series_name(profile.asked))}\n{front_table(profile, style, everything=everything)}")
+        title = style.bold(paragraph(series_name(profile.asked), style, indent=""))
+        parts.append(f"{title}\n{front_table(profile, style, everything=everything)}")
     return "\n\n".join(parts)
 
 

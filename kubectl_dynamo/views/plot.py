@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from kubectl_dynamo.views.chart import Chart, tick_label, ticks
 from kubectl_dynamo.views.style import Color, Style
@@ -126,7 +127,7 @@ def _draw(chart: Chart, canvas: Canvas, glyphs: Glyphs, x_top: float, y_top: flo
     for i, series in enumerate(chart.series):
         color = SERIES_COLORS[i % len(SERIES_COLORS)]
         dots = [at(point.x, point.y) for point in series.points]
-        for start, end in zip(dots, dots[1:], strict=False):
+        for start, end in pairwise(dots):
             canvas.line(start, end, color)
         for point, dot in zip(series.points, dots, strict=True):
             alone = glyphs.pair[point.disaggregated]

@@ -110,33 +110,31 @@ def pick(profile: Profile, style: Style) -> str:
 def metrics(configuration: Configuration, targets: tuple[Target, ...], style: Style) -> str:
     """Estimate, 80% interval, limit and verdict for each metric."""
     m = configuration.metrics
-    lines: tuple[tuple[str, str, float, str, Interval | None], ...] = (
-        ("ttft_ms", "TTFT", m.ttft_ms, "ms", m.ttft_ms_interval),
-        ("itl_ms", "ITL", m.itl_ms, "ms", m.itl_ms_interval),
-        ("e2e_latency_ms", "latency", m.e2e_latency_ms, "ms", None),
-        ("throughput_per_gpu", "throughput", m.throughput_per_gpu, "tokens/s/GPU", m.throughput_per_gpu_interval),
-        ("throughput_per_user", "speed", m.throughput_per_user, "tokens/s/user", None),
-        ("request_rate", "load", m.request_rate, "requests/s", None),
-        ("concurrency", "concurrency", m.concurrency, "in flight", None),
+    lines: tuple[tuple[str, str, float, Interval | None], ...] = (
+        ("ttft_ms", "TTFT ms", m.ttft_ms, m.ttft_ms_interval),
+        ("itl_ms", "ITL ms", m.itl_ms, m.itl_ms_interval),
+        ("e2e_latency_ms", "latency ms", m.e2e_latency_ms, None),
+        ("throughput_per_gpu", "tokens/s/GPU", m.throughput_per_gpu, m.throughput_per_gpu_interval),
+        ("throughput_per_user", "tokens/s/user", m.throughput_per_user, None),
+        ("request_rate", "requests/s", m.request_rate, None),
+        ("concurrency", "in flight", m.concurrency, None),
     )
     by_name = {target.name: target for target in targets}
     columns = (
         Column("METRIC"),
         Column("ESTIMATE", right=True),
         Column("80% INTERVAL"),
-        Column("UNIT", optional=True),
         Column("TARGET", right=True),
         Column("VERDICT", wraps=True),
     )
     rows: list[list[str | Cell]] = []
-    for name, title, value, unit, interval in lines:
+    for name, title, value, interval in lines:
         target = by_name.get(name)
         rows.append(
             [
                 Cell(title, Color.BOLD),
                 number(value),
                 f"{number(interval.low)} – {number(interval.high)}" if interval else "",
-                unit,
                 f"{'≥' if name in FLOORS else '≤'} {number(target.limit)}" if target else "",
                 _verdict(target, interval, style) if target else "",
             ]
@@ -181,7 +179,7 @@ def workers(configuration: Configuration, style: Style) -> str:
         Column("KV TOKENS", right=True, optional=True),
         Column("GiB/GPU", right=True),
     )
-    rows = [
+    rows: list[list[str | Cell]] = [
         [
             Cell(worker.role, Color.BOLD),
             str(worker.replicas),

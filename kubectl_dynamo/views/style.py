@@ -1,4 +1,4 @@
-"""How text may look: width, colour and glyphs. A glyph always stands beside a word, so nothing rests on colour alone."""
+"""How text may look: width, colour, glyphs. A glyph always stands beside a word: nothing rests on colour alone."""
 
 from __future__ import annotations
 

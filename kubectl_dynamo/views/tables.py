@@ -10,12 +10,13 @@ from typing import NamedTuple
 from kubectl_dynamo.views.style import Color, Style
 
 GAP = "  "
-NARROWEST_WRAP = 16
+COMFORTABLE_WRAP = 16  # below this, optional columns go
+NARROWEST_WRAP = 10
 
 
 @dataclass(frozen=True)
 class Column:
-    """`right` aligns numbers; the `wraps` column takes the width that is left; an `optional` one goes first when narrow."""
+    """`right` aligns numbers; the `wraps` column takes the width that is left; `optional` ones go first."""
 
     title: str
     right: bool = False
@@ -31,7 +32,12 @@ class Cell(NamedTuple):
 
 
 def table(
-    columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]], style: Style | None = None, *, indent: str = "  "
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str | Cell]],
+    style: Style | None = None,
+    *,
+    indent: str = "  ",
+    gap: int = 2,
 ) -> str:
     """Rows under their titles, each line at most `style.width` wide where the columns allow it.
 
@@ -43,11 +49,11 @@ def table(
         max([len(column.title), *(len(row[i].text) for row in cells)], default=0) for i, column in enumerate(columns)
     ]
     if style:
-        chosen, widths = _fit(columns, widths, style.width - len(indent))
+        chosen, widths = _fit(columns, widths, style.width - len(indent), gap)
     titles = [Cell(columns[i].title, Color.DIM) for i in range(len(columns))]
     lines: list[str] = []
     for row in [titles, *cells]:
-        lines += _lines([row[i] for i in chosen], [columns[i] for i in chosen], [widths[i] for i in chosen], style)
+        lines += _lines([row[i] for i in chosen], [columns[i] for i in chosen], [widths[i] for i in chosen], style, gap)
     return "\n".join(f"{indent}{line}".rstrip() for line in lines)
 
 
@@ -55,26 +61,26 @@ def _cell(value: str | Cell) -> Cell:
     return value if isinstance(value, Cell) else Cell(value)
 
 
-def _fit(columns: Sequence[Column], widths: list[int], width: int) -> tuple[list[int], list[int]]:
+def _fit(columns: Sequence[Column], widths: list[int], width: int, gap: int) -> tuple[list[int], list[int]]:
     """The columns that stay and the width of each."""
     chosen = list(range(len(columns)))
     wraps = next((i for i, column in enumerate(columns) if column.wraps), None)
 
     def spare() -> int:
         fixed = sum(widths[i] for i in chosen if i != wraps)
-        return width - fixed - len(GAP) * (len(chosen) - 1)
+        return width - fixed - gap * (len(chosen) - 1)
 
-    wanted = 0 if wraps is None else min(widths[wraps], NARROWEST_WRAP)
+    wanted = 0 if wraps is None else min(widths[wraps], COMFORTABLE_WRAP)
     for i in reversed(range(len(columns))):
         if columns[i].optional and spare() < wanted:
             chosen.remove(i)
     if wraps is None:
         return chosen, widths
-    room = max(spare(), wanted)
+    room = max(spare(), min(wanted, NARROWEST_WRAP))
     return chosen, [min(w, room) if i == wraps else w for i, w in enumerate(widths)]
 
 
-def _lines(row: list[Cell], columns: list[Column], widths: list[int], style: Style | None) -> list[str]:
+def _lines(row: list[Cell], columns: list[Column], widths: list[int], style: Style | None, gap: int) -> list[str]:
     parts = [
         textwrap.wrap(cell.text, width) or [""] if column.wraps and style else [cell.text]
         for cell, column, width in zip(row, columns, widths, strict=True)
@@ -86,7 +92,7 @@ def _lines(row: list[Cell], columns: list[Column], widths: list[int], style: Sty
             text = part[line] if line < len(part) else ""
             padded = f"{text:>{width}}" if column.right else f"{text:<{width}}"
             texts.append(padded.replace(text, style.paint(text, cell.color), 1) if style and text else padded)
-        lines.append(GAP.join(texts))
+        lines.append((" " * gap).join(texts))
     return lines
 
 

@@ -1,0 +1,180 @@
+"""`kubectl dynamo profile`: from a request to a deployment, here, without a cluster."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crds import vocabulary as v
+from crds.errors import InputError
+from crds.fields import get
+from kubectl_dynamo import inputs
+from kubectl_dynamo.options import Output, global_options, namespace, show, style
+from kubectl_dynamo.spec_flags import Given, given, merged, spec_options
+from kubectl_dynamo.views.numbers import count
+
+if TYPE_CHECKING:
+    from profiler.pipeline import Answer
+    from profiler.request import GpuPool, Request
+
+HARDWARE = "hardware."
+
+
+@click.command()
+@click.option(
+    "-f", "--filename", metavar="FILE", type=click.Path(), help="File with the request (- for standard input)"
+)
+@click.option("--name", help="Name of the request, where there is no file")
+@click.option("-o", "--output", "form", type=Output(["wide", "yaml", "json", "name"]), help="Print data, write no file")
+@click.option("--output-dir", metavar="DIR", type=click.Path(file_okay=False), help="Where to write the deployment")
+@spec_options
+@global_options
+@click.pass_context
+def profile(
+    ctx: click.Context, filename: str | None, name: str | None, form: str | None, output_dir: str | None
+) -> None:
+    """Find the best deployment for a request.
+
+    --gpu and --gpus stand for the cluster that is not there: they complete what the request leaves open.
+
+    \b
+    kubectl dynamo profile -f request.yaml --gpu h200_sxm --gpus 16
+    kubectl dynamo profile --model Qwen/Qwen3-32B --gpu h200_sxm --gpus 8 --ttft 500 --itl 30
+    kubectl dynamo profile -f request.yaml -o yaml | kubectl apply -f -
+    """
+    if filename and name:
+        raise click.UsageError("--name goes with flags alone; a file has its own metadata.name")
+    request = _request(filename, name, namespace(ctx), given(ctx))
+
+    answer = _answer(request)
+
+    inputs.warn(answer.profile.warnings)
+    deploy = [document for document in answer.documents if not _is_profile(document)]
+    if form in {"yaml", "json", "name"}:
+        show(_data(answer, deploy, str(form)))
+        return
+    look = style(ctx)
+    from kubectl_dynamo.views.profile import report  # data needs no picture
+
+    show(report(answer.profile, look, everything=form == "wide"), look)
+    paths = _written(answer, deploy, Path(output_dir) if output_dir else None)
+    show(f"\n{look.bold('Written')}\n" + "\n".join(f"  {path}: {what}" for path, what in paths.items()), look)
+    show(f"\n{look.bold('Next')}\n  kubectl apply -f {next(iter(paths))}", look)
+
+
+def _request(filename: str | None, name: str | None, space: str | None, flags: Mapping[str, Given]) -> Request:
+    """The request of a file, of flags, or of both. Raises InputError, InvalidRequest or UnknownHardware."""
+    from crds.rules import Context, Mode  # help and completion must not pay for it
+    from profiler.request import Request
+
+    if filename:
+        source, document = inputs.source_of(filename), inputs.one_request(filename)
+    else:
+        if "model" not in flags:
+            raise click.UsageError("name a file with -f, or at least --model, --gpu and --gpus")
+        source = "the flags"
+        document = inputs.new_request(name or inputs.dns_name(str(flags["model"].value)))
+    if document["apiVersion"] != v.DGDR_API_VERSION:
+        advice = f"write it as {v.DGDR_API_VERSION}"
+        raise InputError(f"{source}: {document['apiVersion']} cannot be profiled without a cluster", next=advice)
+    inputs.check(merged(document, flags, source), source, Context(mode=Mode.LOCAL))
+    rest = {path: flag for path, flag in flags.items() if not path.startswith(HARDWARE)}
+    spec = merged(document, rest, source)["spec"]
+    return Request.from_spec(
+        spec,
+        name=document["metadata"]["name"],
+        namespace=space or document["metadata"].get("namespace") or "default",
+        detected=_pool(spec, flags),
+    )
+
+
+def _pool(spec: Mapping[str, Any], flags: Mapping[str, Given]) -> GpuPool | None:
+    """The GPUs that the flags name, standing in for discovery; None where they say too little."""
+    from profiler.request import GpuPool
+
+    def flag(field: str) -> Any:
+        typed = flags.get(f"{HARDWARE}{field}")
+        return typed.value if typed else None
+
+    sku = flag("gpuSku") or get(spec, "hardware.gpuSku")
+    total = flag("totalGpus") or get(spec, "hardware.totalGpus")
+    if not sku or not total or not any(path.startswith(HARDWARE) for path in flags):
+        return None
+    return GpuPool(
+        sku=sku,
+        total_gpus=total,
+        gpus_per_node=flag("numGpusPerNode"),
+        vram_mb=flag("vramMb"),
+        interconnect=flag("interconnect"),
+        rdma=flag("rdma"),
+        source="flags",
+    )
+
+
+def _answer(request: Request) -> Answer:
+    """Profile, and time it."""
+    from profiler import models, pipeline  # numpy, only when there is something to compute
+
+    model = models.load(request.model)
+    started = time.perf_counter()
+    answer = pipeline.profile(request, model)
+    searched = replace(answer.profile.searched, seconds=time.perf_counter() - started)
+    return replace(answer, profile=replace(answer.profile, searched=searched))
+
+
+def _is_profile(document: Mapping[str, Any]) -> bool:
+    """Whether this is the explanation, which a cluster stores but nothing mounts."""
+    return str(get(document, "metadata.name", "")).startswith(v.PROFILE_CONFIGMAP_PREFIX)
+
+
+def _data(answer: Answer, deploy: list[dict[str, Any]], form: str) -> str:
+    from crds import documents
+
+    if form == "json":
+        return answer.profile.to_json().decode()
+    if form == "name":
+        return f"{v.Kind.DGD.lower()}.{v.GROUP}/{deploy[-1]['metadata']['name']}"
+    return documents.dump_all(deploy)
+
+
+def _written(answer: Answer, deploy: list[dict[str, Any]], directory: Path | None) -> dict[str, str]:
+    """Write the deployment (into a directory: the profile too); path -> what it holds, the deployment first."""
+    from crds import documents
+
+    name = answer.profile.asked.name
+    extras = f" and {count(len(deploy) - 1, 'ConfigMap')}" if len(deploy) > 1 else ""
+    what = f"{v.Kind.DGD} {deploy[-1]['metadata']['name']}{extras}"
+    place = directory or Path()
+    files = {place / f"{name}.dgd.yaml": (what, documents.dump_all(deploy).encode())}
+    if directory:
+        files[place / f"{name}.profile.json"] = ("for kubectl dynamo pareto -f", answer.profile.to_json() + b"\n")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        for path, (_, content) in files.items():
+            _replace(path, content)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise InputError(
+            f"cannot write to {place}: {why.lower()}", next="name a directory with --output-dir"
+        ) from error
+    return {str(path): what for path, (what, _) in files.items()}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
