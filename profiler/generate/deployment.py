@@ -13,9 +13,8 @@ from profiler.request import Request
 if TYPE_CHECKING:
     from profiler.models import Model
 
-# A step of prefill works on this many tokens per rank: the range in which Hopper and Blackwell GEMMs are compute bound.
+# Prompt tokens of one step of one rank: what the estimates of time and memory suppose (`profiler.estimate`).
 CHUNK_TOKENS = 8192
-LONGEST_CHUNK_TOKENS = 16384
 # isl and osl are means: a deployment also has to take the requests that are twice as long.
 LENGTH_HEADROOM = 2
 # Ids of checkpoints that bring their own code for tokenizer or architecture (`auto_map` in config.json), by prefix.
@@ -71,12 +70,6 @@ class Deployment:
         """Whether the engine has to run code that comes with the checkpoint."""
         return self.request.model.startswith(REMOTE_CODE)
 
-    def chunk_tokens(self, worker: Worker) -> int:
-        """Most tokens of one step of one rank. A prefill worker takes a whole mean prompt where that is sane."""
-        if worker.role == "prefill":
-            return min(max(CHUNK_TOKENS, rounded(self.request.workload.isl, 512)), LONGEST_CHUNK_TOKENS)
-        return max(CHUNK_TOKENS, sequences(worker))
-
     def nodes(self, worker: Worker) -> int:
         """Nodes that one engine of this worker spans: the fewest that hold it in equal shares."""
         gpus, per_node = worker.layout.gpus, self.request.hardware.gpus_per_node
@@ -90,6 +83,11 @@ class Deployment:
 def sequences(worker: Worker) -> int:
     """Most sequences that one data-parallel rank runs at a time."""
     return max(1, rounded_up(worker.max_batch, worker.layout.dp))
+
+
+def step_tokens(worker: Worker) -> int:
+    """Most tokens of one step of one rank: a chunk of prompts, with room for one token of every sequence."""
+    return max(CHUNK_TOKENS, sequences(worker))
 
 
 def rounded_up(value: int, unit: int) -> int:

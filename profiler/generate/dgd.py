@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from crds import schema
 from crds import vocabulary as v
 from profiler.generate import images, mocker, names, overrides, planner, services, sglang, trtllm, vllm
 from profiler.generate.deployment import Deployment
@@ -43,6 +44,8 @@ def documents(request: Request, model: Model, configuration: Configuration) -> G
     if request.overrides_dgd:
         dgd, ignored = overrides.merged(dgd, request.overrides_dgd, aliases)
         warnings += ignored
+        # What is generated breaks no rule of the schema, so whatever does came with the override.
+        warnings += [f"overrides.dgd.{error}" for error in schema.check(plain(dgd))]
         # Found again by these; an override may add labels, not take these away.
         dgd["metadata"]["labels"] |= names.labels(request)
     warnings += names.length_warnings(request.dgd_name, dgd["spec"]["services"])
@@ -72,11 +75,11 @@ def annotated(dgd: Mapping[str, Any], configuration: Configuration) -> dict[str,
 
 
 def plain(value: Any) -> Any:
-    """A copy in which no object appears twice (YAML would write anchors) and no key holds null (the API drops it)."""
+    """A copy in which no object appears twice (YAML would write anchors) and no null is left (the API drops those)."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain(item) for item in value if item is not None]
     return value
 
 

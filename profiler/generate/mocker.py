@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crds import vocabulary as v
-from profiler.generate.deployment import Deployment, flags, sequences
+from profiler.generate.deployment import Deployment, flags, sequences, step_tokens
 from profiler.profile import Role, Worker
 
 MODULE = "dynamo.mocker"
@@ -39,7 +39,7 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
             "--block-size": BLOCK_TOKENS,
             "--num-gpu-blocks-override": max(1, worker.kv_tokens // worker.layout.dp // BLOCK_TOKENS),
             "--max-num-seqs": sequences(worker),
-            "--max-num-batched-tokens": deployment.chunk_tokens(worker),
+            "--max-num-batched-tokens": step_tokens(worker),
             "--disaggregation-mode": worker.role if deployment.disaggregated else None,
         }
     )

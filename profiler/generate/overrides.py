@@ -17,6 +17,7 @@ METADATA = ("labels", "annotations")  # the name is taken where the deployment i
 # So a variable of one's own does not take the token or the model cache away.
 KEYED = {"env": "name", "envs": "name", "pvcs": "name", "volumes": "name", "volumeMounts": "mountPoint"}
 CONTAINER_MOUNT = "mountPath"  # what `volumeMounts` of a container are named by
+NOT_AN_OBJECT = "must be an object; it is ignored"
 APPENDED: Path = ("extraPodSpec", "mainContainer", "args")
 
 
@@ -34,27 +35,38 @@ def merged(
         for key in override
         if key not in ("apiVersion", "kind", *FIELDS)
     ]
-    metadata = override.get("metadata") or {}
-    for key, value in metadata.items():
+    for key, value in _object(override, "metadata", "overrides.dgd", warnings).items():
         if key in METADATA:
-            _merge(result["metadata"], {key: value}, ("metadata",))
+            added = _object({key: value}, key, "overrides.dgd.metadata", warnings)
+            _merge(result["metadata"].setdefault(key, {}), added, ("metadata", key))
         elif key != "name":
             warnings.append(f"overrides.dgd.metadata.{key}: only name, labels and annotations are taken over")
-    spec = dict(override.get("spec") or {})
-    if "components" in spec:
-        del spec["components"]
+    spec = dict(_object(override, "spec", "overrides.dgd", warnings))
+    if spec.pop("components", None) is not None:
         warnings.append("overrides.dgd.spec.components: this is the shape of v1beta1; write v1alpha1 spec.services")
-    services = spec.pop("services", None) or {}
+    services = _object(spec, "services", "overrides.dgd.spec", warnings)
+    spec.pop("services", None)
     _merge(result["spec"], spec, ("spec",))
-    warnings += _merge_services(result["spec"]["services"], services, aliases)
+    _merge_services(result["spec"]["services"], services, aliases, warnings)
     return result, warnings
 
 
-def _merge_services(generated: dict[str, Any], given: Mapping[str, Any], aliases: Mapping[str, str]) -> list[str]:
-    warnings: list[str] = []
+def _object(parent: Mapping[str, Any], key: str, path: str, warnings: list[str]) -> Mapping[str, Any]:
+    """The object at `key`, empty where there is none; anything else cannot be merged and is ignored with a warning."""
+    value = parent.get(key)
+    if isinstance(value, Mapping):
+        return value
+    if value is not None:
+        warnings.append(f"{path}.{key}: {NOT_AN_OBJECT}")
+    return {}
+
+
+def _merge_services(
+    generated: dict[str, Any], given: Mapping[str, Any], aliases: Mapping[str, str], warnings: list[str]
+) -> None:
     for called, value in given.items():
         name = called if called in generated else aliases.get(called, called)
-        path = f"overrides.dgd.spec.services.{called}"
+        path = f"overrides.dgd.spec.services[{called}]"
         if name not in generated:
             near = did_you_mean(called, generated)
             hint = f'did you mean "{near}"?' if near else f"there are {', '.join(generated)}"
@@ -62,10 +74,15 @@ def _merge_services(generated: dict[str, Any], given: Mapping[str, Any], aliases
             continue
         if name != called:
             warnings.append(f'{path}: the service is called "{name}" here; applied to it')
-        _merge(generated, {name: value}, ("services",))
-        if name == names.FRONTEND and name in generated:
+        if value is None:
+            del generated[name]
+            continue
+        if not isinstance(value, Mapping):
+            warnings.append(f"{path}: {NOT_AN_OBJECT}")
+            continue
+        _merge(generated[name], value, ("services", name))
+        if name == names.FRONTEND:
             _complete_frontend(generated[name])
-    return warnings
 
 
 def _merge(target: dict[str, Any], override: Mapping[str, Any], path: Path) -> None:
@@ -91,7 +108,7 @@ def _merged_list(current: list[Any], given: list[Any], path: Path) -> list[Any]:
     key = KEYED.get(path[-1])
     if path[-1] == "volumeMounts" and "mainContainer" in path:
         key = CONTAINER_MOUNT
-    if key is None or not all(isinstance(item, Mapping) and key in item for item in current + given):
+    if key is None or not all(isinstance(item, Mapping) and isinstance(item.get(key), str) for item in current + given):
         return given
     named = {item[key]: item for item in current} | {item[key]: item for item in given}
     return list(named.values())
@@ -101,7 +118,8 @@ def _complete_frontend(service: dict[str, Any]) -> None:
     """Flags alone would replace the operator's `-m dynamo.frontend`, so the command is written out beside them."""
     pod = service.get("extraPodSpec")
     container = pod.get("mainContainer") if isinstance(pod, dict) else None
-    if not isinstance(container, dict) or container.get("command") or not container.get("args"):
+    if not isinstance(container, dict) or container.get("command"):
         return
-    if container["args"][0] != "-m":
+    args = container.get("args")
+    if isinstance(args, list) and args and args[0] != "-m":
         container["command"] = ["python3", "-m", "dynamo.frontend"]

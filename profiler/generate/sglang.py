@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiler.generate.deployment import LONGEST_CHUNK_TOKENS, Deployment, flags, sequences
+from profiler.generate.deployment import CHUNK_TOKENS, Deployment, flags, sequences
 from profiler.profile import Role, Worker
 
 MODULE = "dynamo.sglang"
@@ -11,6 +11,8 @@ RUNTIME = "sglang-runtime"
 
 NAMES: dict[Role, str] = {"worker": "decode", "prefill": "prefill", "decode": "decode"}
 PAGE_SIZE = 16  # tokens; the Dynamo router hashes prompts in blocks of this size, and transfers move whole pages
+EXPERT_TOKENS = 32768  # over all ranks of a step, which every expert layer gathers: a few GB of activations
+LEAST_CHUNK_TOKENS = 1024  # of one rank, below which its GEMMs starve
 BOOTSTRAP_PORT = 12345  # decode workers meet prefill workers there; a fixed port can be opened in a NetworkPolicy
 
 
@@ -43,7 +45,7 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
             "--context-length": deployment.context_tokens,
             # Both are for all ranks together: SGLang divides them by dp itself.
             "--max-running-requests": sequences(worker) * layout.dp,
-            "--chunked-prefill-size": _chunk(worker, deployment),
+            "--chunked-prefill-size": _chunk(worker),
             # Graphs beyond the largest batch are never replayed, and cost memory and time at start.
             "--cuda-graph-max-bs": sequences(worker),
             "--disaggregation-mode": worker.role if disaggregated else None,
@@ -63,11 +65,11 @@ def environment(worker: Worker, deployment: Deployment) -> dict[str, str]:
     return {}
 
 
-def _chunk(worker: Worker, deployment: Deployment) -> int:
+def _chunk(worker: Worker) -> int:
     """Tokens of one step over all ranks. The experts see every rank's tokens, so ranks share a bounded chunk.
 
     Each rank's part is a whole number of pages, which SGLang asserts.
     """
     dp = worker.layout.dp
-    rank = min(deployment.chunk_tokens(worker), max(2 * LONGEST_CHUNK_TOKENS // dp, 1024))
+    rank = max(min(CHUNK_TOKENS, EXPERT_TOKENS // dp), LEAST_CHUNK_TOKENS)
     return rank // PAGE_SIZE * PAGE_SIZE * dp

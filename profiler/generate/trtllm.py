@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiler.generate.deployment import Deployment, flags, rounded, sequences
+from profiler.generate.deployment import Deployment, flags, rounded, sequences, step_tokens
 from profiler.profile import Role, Worker
 
 MODULE = "dynamo.trtllm"
@@ -37,7 +37,7 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
     mixed_experts = layout.moe_ep > 1 and layout.moe_tp > 1
     return flags(
         {
-            "--model-path": deployment.model_path,
+            "--model": deployment.model_path,
             "--served-model-name": deployment.served_name,
             "--tensor-parallel-size": layout.tp * layout.dp,
             "--pipeline-parallel-size": layout.pp if layout.pp > 1 else None,
@@ -48,7 +48,7 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
             "--gpus-per-node": deployment.gpus_per_pod(worker) if deployment.nodes(worker) > 1 else None,
             # Both limits hold for one rank under attention data parallelism.
             "--max-batch-size": batch,
-            "--max-num-tokens": rounded(max(deployment.chunk_tokens(worker), batch), BLOCK_TOKENS),
+            "--max-num-tokens": rounded(step_tokens(worker), BLOCK_TOKENS),
             "--max-seq-len": deployment.context_tokens,
             "--disaggregation-mode": worker.role if deployment.disaggregated else None,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from profiler.generate.deployment import Deployment, flags, sequences
+from profiler.generate.deployment import Deployment, flags, sequences, step_tokens
 from profiler.profile import Role, Worker
 
 MODULE = "dynamo.vllm"
@@ -15,6 +15,7 @@ NAMES: dict[Role, str] = {"worker": "VllmDecodeWorker", "prefill": "VllmPrefillW
 # Grove counts the name of a multinode service twice and refuses one of 17 characters or more.
 MULTINODE_NAMES: dict[Role, str] = {"worker": "decode", "prefill": "prefill", "decode": "decode"}
 
+MEMORY_SHARE = 0.9
 # Both sides name the same connector; kv_both lets either of them send.
 KV_TRANSFER = json.dumps({"kv_connector": "NixlConnector", "kv_role": "kv_both"}, separators=(",", ":"))
 
@@ -32,7 +33,6 @@ def aliases(role: Role) -> tuple[str, ...]:
 def arguments(worker: Worker, deployment: Deployment) -> list[str]:
     """Arguments of one worker. Sizes are those of the whole engine; the operator adds what differs between nodes."""
     layout = worker.layout
-    batch = sequences(worker)
     return flags(
         {
             "--model": deployment.model_path,
@@ -44,9 +44,11 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
             "--enable-expert-parallel": layout.moe_ep > 1,
             # Without it vLLM reserves for the model's longest context, and refuses to start where that does not fit.
             "--max-model-len": deployment.context_tokens,
-            # Both limits hold for one data-parallel rank; a step must have room for one token of every sequence.
-            "--max-num-seqs": batch,
-            "--max-num-batched-tokens": max(deployment.chunk_tokens(worker), batch),
+            # The estimates suppose this share of memory; the default moves between versions.
+            "--gpu-memory-utilization": MEMORY_SHARE,
+            # Both limits hold for one data-parallel rank.
+            "--max-num-seqs": sequences(worker),
+            "--max-num-batched-tokens": step_tokens(worker),
             # A worker without a mode registers as aggregated, and the Frontend never finds a prefill worker.
             "--disaggregation-mode": worker.role if deployment.disaggregated else None,
             "--kv-transfer-config": KV_TRANSFER if deployment.disaggregated else None,
