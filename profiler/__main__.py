@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crds.errors import DynamoError, InputError, InvalidRequest
+from crds.errors import DynamoError, InputError, InvalidRequest, UnknownHardware
 from crds.fields import get
 from crds.vocabulary import DGDR_API_VERSION, Kind, ProfilingPhase
 from profiler import status
@@ -102,14 +102,14 @@ def _attempt(options: argparse.Namespace, run: Run) -> int:
         run.directory.mkdir(parents=True, exist_ok=True)
         run.enter(ProfilingPhase.INITIALIZING, "Profiler job started")
         _profile(options, run)
-    except InputError as error:
+    except (InputError, UnknownHardware) as error:
         return _failed(run, "Config validation failed", str(error))
     except DynamoError as error:
         return _failed(run, "Profiler found no answer", str(error))
     except OSError as error:
         reason = f"{error.filename or run.directory}: {error.strerror or error}"
         return _failed(run, "Profiler could not read or write a file", reason)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever happens, the status file ends in failed
         traceback.print_exc()
         kind = type(error).__name__
         return _failed(run, f"Profiler failed with exception: {kind}", f"{kind}: {error}")
@@ -120,9 +120,11 @@ def _profile(options: argparse.Namespace, run: Run) -> None:
     from profiler import models, outcome, pipeline
 
     request = _request(_document(options.config))
-    checkpoint = request.model_cache.checkpoint if request.model_cache else None
-    path = Path(checkpoint) if checkpoint and Path(checkpoint).is_dir() else None
-    model = models.load(request.model, path=path, online=True)
+    token = os.environ.get("HUGGING_FACE_HUB_TOKEN")  # the name in NVIDIA's Job; the hub client reads HF_TOKEN
+    if token:
+        os.environ.setdefault("HF_TOKEN", token)
+    cache = request.model_cache
+    model = models.load(request.model, path=(cache.checkpoint or cache.mount_path) if cache else None, online=True)
     if options.dry_run:
         run.succeed(f"Dry run: the request and its model {request.model} can be profiled; no result was written", {})
         return

@@ -13,6 +13,8 @@ from crds.vocabulary import OptimizationType
 from profiler.candidates import Candidates, FloatColumn
 from profiler.request import Request
 
+_TIMES = 10  # from here on people read a ratio more easily than percent
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -39,8 +41,9 @@ class Limit:
         """`TTFT 812 ms is 62 % above the 500 ms asked`."""
         side = "above" if self.at_most else "below"
         value = float(self.values[row])
-        off = percent(abs(value / self.limit - 1))
-        return f"{self.title} {_number(value)}{self.unit} is {off} {side} the {_number(self.limit)}{self.unit} asked"
+        ratio = value / self.limit
+        off = f"{percent(abs(ratio - 1))} {side}" if ratio < _TIMES else f"{ratio:.0f} times"
+        return f"{self.title} {_number(value)}{self.unit} is {off} the {_number(self.limit)}{self.unit} asked"
 
     @property
     def text(self) -> str:

@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 
 from crds.errors import NoCandidate
 from profiler.candidates import Candidates, FloatColumn, IntColumn, significant
+from profiler.estimate import REASONS, Reason
 from profiler.goals import Goal, Goals, Limit, goals
 from profiler.pareto import frontier
 from profiler.profile import Alternative, Configuration, Layout, Searched, Target
 from profiler.request import Request
 
 CLOUD_POINTS: Final = 400  # a picture in a terminal shows no more
+
+_SMALLER_WEIGHTS: Final = "use a checkpoint with smaller (quantised) weights or GPUs with more memory"
+_NEXT_STEPS: Final = {
+    REASONS[Reason.CONTEXT]: "lower spec.workload.isl or spec.workload.osl",
+    REASONS[Reason.DTYPE]: "choose another GPU, or a checkpoint in a dtype that it supports",
+    REASONS[Reason.ENGINE]: "choose another spec.backend or another GPU",
+}
 
 
 @dataclass(frozen=True)
@@ -72,13 +80,15 @@ def choose(request: Request, found: Candidates) -> Pick:
 def no_candidate(request: Request, excluded: Mapping[str, int], smallest: int | None = None) -> NoCandidate:
     """The error for a request that nothing fits; `smallest` is the GPU count that would do, where one is known."""
     hardware = request.hardware
-    memory = hardware.gpu.memory_bytes / 2**30
+    gpus = f"{hardware.total_gpus} {hardware.gpu.sku} GPU{'' if hardware.total_gpus == 1 else 's'}"
     counts = sorted(excluded.items(), key=lambda item: (-item[1], item[0]))
-    more = f"set spec.hardware.totalGpus to {smallest} or more" if smallest else "choose GPUs with more memory"
+    next_step = _NEXT_STEPS.get(counts[0][0], _SMALLER_WEIGHTS) if counts else _SMALLER_WEIGHTS
+    if smallest:
+        next_step = f"set spec.hardware.totalGpus to {smallest} or more, or {_SMALLER_WEIGHTS}"
     return NoCandidate(
-        f"no configuration of {request.model} fits {hardware.total_gpus} {hardware.gpu.sku} GPUs of {memory:.0f} GiB",
+        f"no configuration of {request.model} fits {gpus} of {hardware.gpu.memory_bytes / 2**30:.0f} GiB",
         ", ".join(f"{reason} ({count} candidates)" for reason, count in counts),
-        f"{more}, or use a checkpoint with smaller (quantised) weights",
+        next_step,
     )
 
 

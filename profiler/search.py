@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from profiler.request import Request
 
 NOT_FINITE: Final = "the estimate is not a positive number"
+PREFILL_STEP_TOKENS: Final = 8192  # what an engine prefills in one step, per attention-DP rank
 _STEPS_PER_OCTAVE: Final = 6
 _MAX_SEQUENCES_PER_GPU: Final = 512  # the engines' own batch limits are of this order
 
@@ -55,9 +56,13 @@ class _Scope:
         return cls(request, model, index, permitted.layouts, np.array(numbers, dtype=np.int64), permitted.excluded)
 
     def engines(self, role: Role, ask: Callable[..., Estimates], grid: bool) -> tuple[Engines, Estimates]:
-        """Engines of one role in all layouts, at every concurrency of the `grid` or at one."""
+        """Engines of one role in all layouts: at each concurrency of the `grid`, or with the prompts of one step."""
         workload = self.request.workload
-        sizes = [_concurrencies(layout, self.request) if grid else np.ones(1) for layout in self.layouts]
+        step = max(1, round(PREFILL_STEP_TOKENS / workload.isl))
+        sizes = [
+            _concurrencies(layout, self.request) if grid else np.array([float(layout.dp * step)])
+            for layout in self.layouts
+        ]
         which = np.repeat(np.arange(len(sizes)), [len(size) for size in sizes])
         in_flight = np.concatenate(sizes) if sizes else np.zeros(0)
         shape = {

@@ -52,7 +52,8 @@ def one_line(text: str) -> str:
     it reads the same. `plain` turns it back.
     """
     words = " ".join(re.sub(r"[\"'`\\\x00-\x1f\x7f]", lambda found: " " if found[0] < " " else "", text).split())
-    words = re.sub(r"(?<= )#+ ?|^#+ ?", "", words).lstrip("-?:,[]{}&*!|>%@ ").rstrip(": ")
+    words = re.sub(r"(^| )#+", r"\1", words).lstrip(" ,[]{}&*!|>%@")
+    words = re.sub(r"^([-?:]+ )+", "", " ".join(words.split()))
     return words[:_LONGEST].rstrip(": ").replace(": ", f":{NO_BREAK_SPACE}")
 
 
