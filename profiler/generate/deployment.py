@@ -70,6 +70,11 @@ class Deployment:
         """Whether the engine has to run code that comes with the checkpoint."""
         return self.request.model.startswith(REMOTE_CODE)
 
+    @property
+    def fp8_cache(self) -> bool:
+        """Whether the KV cache is FP8: the checkpoint asks for it and the GPU computes with it, as the estimates say."""
+        return self.model.kv_dtype == "fp8" and self.request.hardware.gpu.fp8_flops > 0
+
     def nodes(self, worker: Worker) -> int:
         """Nodes that one engine of this worker spans: the fewest that hold it in equal shares."""
         gpus, per_node = worker.layout.gpus, self.request.hardware.gpus_per_node

@@ -30,7 +30,10 @@ class Generated:
 
 
 def documents(request: Request, model: Model, configuration: Configuration) -> Generated:
-    """The ConfigMaps and, last, the v1alpha1 DGD that deploy `configuration` for `request`."""
+    """The ConfigMaps and, last, the v1alpha1 DGD that deploy `configuration` for `request`.
+
+    Raises InvalidRequest for a value under `features.planner` that the planner does not take.
+    """
     deployment = Deployment(request, model, configuration)
     engine = cast(services.Engine, mocker) if request.mocker else ENGINES[configuration.backend]
     warnings: list[str] = []

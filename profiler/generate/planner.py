@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from crds import vocabulary as v
-from crds.fields import did_you_mean
+from crds.errors import InvalidRequest
+from crds.fields import did_you_mean, unsupported
 from profiler.generate import names
 from profiler.generate.deployment import Deployment
 from profiler.generate.services import Service, tolerations
@@ -39,6 +40,13 @@ OLD_NAMES = {
     "throughput_adjustment_interval": "throughput_adjustment_interval_seconds",
     "load_adjustment_interval": "load_adjustment_interval_seconds",
 }
+# With any other value the planner's pod would end at its start.
+CHOICES = {
+    "environment": ("kubernetes", "virtual", "global-planner"),
+    "optimization_target": ("throughput", "latency", "sla"),
+    "pre_deployment_sweeping_mode": ("none", "rapid", "thorough"),
+    "throughput_metrics_source": ("frontend", "router"),
+}
 # Systems for which the planner's image carries performance tables, by SKU.
 AIC_SYSTEMS = {
     "a100_sxm": "a100_sxm",
@@ -60,7 +68,10 @@ class Config:
 
 
 def config(deployment: Deployment, backend: str) -> Config:
-    """The planner's configuration: what the request says, then what follows from the request and the deployment."""
+    """The planner's configuration: what the request says, then what follows from the request and the deployment.
+
+    Raises InvalidRequest for a value that the planner does not take.
+    """
     given, warnings = _given(deployment.request)
     facts = {"backend": backend, "mode": str(deployment.configuration.mode), "model_name": deployment.served_name}
     for key, fact in facts.items():
@@ -113,7 +124,10 @@ def service(deployment: Deployment, image: str) -> Service:
 
 
 def _given(request: Request) -> tuple[dict[str, Any], list[str]]:
-    """What the request says, under today's names, and a warning for each key that the planner does not know."""
+    """What the request says, under today's names, and a warning for each key that the planner does not know.
+
+    Raises InvalidRequest for a value that the planner does not take.
+    """
     given: dict[str, Any] = {}
     warnings: list[str] = []
     for key, value in (request.planner or {}).items():
@@ -125,6 +139,13 @@ def _given(request: Request) -> tuple[dict[str, Any], list[str]]:
             near = did_you_mean(key, sorted(KEYS))
             question = f'; did you mean "{near}"?' if near else ""
             warnings.append(f"features.planner.{key}: the planner has no such key and ignores it{question}")
+    errors = [
+        unsupported(f"spec.features.planner.{key}", given[key], choices)
+        for key, choices in CHOICES.items()
+        if key in given and given[key] not in choices
+    ]
+    if errors:
+        raise InvalidRequest("the planner cannot start with this", errors)
     return given, warnings
 
 

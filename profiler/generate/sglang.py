@@ -43,6 +43,8 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
             "--ep-size": layout.moe_ep if layout.moe_ep > 1 else None,
             "--page-size": PAGE_SIZE,
             "--context-length": deployment.context_tokens,
+            # Said outright where the checkpoint asks for it: what "auto" makes of that differs between formats.
+            "--kv-cache-dtype": "fp8_e4m3" if deployment.fp8_cache else None,
             # Both are for all ranks together: SGLang divides them by dp itself.
             "--max-running-requests": sequences(worker) * layout.dp,
             "--chunked-prefill-size": _chunk(worker),

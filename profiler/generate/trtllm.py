@@ -55,6 +55,8 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
     ) + flags(
         {
             "--trtllm.moe_tensor_parallel_size": layout.moe_tp if mixed_experts else None,
+            # Nothing of kv_cache_config: one key there would replace the whole object, the memory share included, and
+            # its "auto" takes the checkpoint's number format.
             # Without it a prompt longer than --max-num-tokens is refused.
             "--trtllm.enable_chunked_prefill": "true",
             # A context-only server cannot overlap: its request leaves after one step.

@@ -46,6 +46,8 @@ def arguments(worker: Worker, deployment: Deployment) -> list[str]:
             "--max-model-len": deployment.context_tokens,
             # The estimates suppose this share of memory; the default moves between versions.
             "--gpu-memory-utilization": MEMORY_SHARE,
+            # Said outright where the checkpoint asks for it: what "auto" makes of that differs between formats.
+            "--kv-cache-dtype": "fp8" if deployment.fp8_cache else None,
             # Both limits hold for one data-parallel rank.
             "--max-num-seqs": sequences(worker),
             "--max-num-batched-tokens": step_tokens(worker),

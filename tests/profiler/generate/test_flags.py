@@ -144,6 +144,19 @@ def test_tensorrt_llm_takes_prompts_longer_than_one_step() -> None:
     assert parsed("trtllm", service).values["--trtllm.enable_chunked_prefill"] == "true"
 
 
+@pytest.mark.parametrize(("engine", "value"), [("vllm", "fp8"), ("sglang", "fp8_e4m3")])
+@pytest.mark.parametrize(("sku", "has_fp8"), [("h200_sxm", True), ("a100_sxm", False)])
+def test_a_cache_in_fp8_is_asked_for_where_the_estimate_supposes_it(
+    engine: str, value: str, sku: str, has_fp8: bool
+) -> None:
+    model = cases.replace(DENSE, quantization="fp8", kv_dtype="fp8")
+    hardware = {"gpuSku": sku, "totalGpus": 8, "numGpusPerNode": 8}
+    (service,) = cases.workers(cases.generated(engine, model=model, hardware=hardware)).values()
+    read = parsed(engine, service)
+    assert read.problems == []
+    assert read.values.get("--kv-cache-dtype") == (value if has_fp8 else None)
+
+
 def test_code_from_the_hub_runs_only_for_models_that_need_it() -> None:
     kimi = cases.replace(MOE, name="moonshotai/Kimi-K2-Instruct")
     (trusted,) = cases.workers(cases.generated("vllm", "agg", TEP8, model=kimi)).values()

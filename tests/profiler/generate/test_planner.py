@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from profiler.generate.planner import KEYS, OLD_NAMES
+from crds.errors import InvalidRequest
+from profiler.generate.planner import CHOICES, KEYS, OLD_NAMES
 from tests.profiler.flags import DATA
 from tests.profiler.generate import cases
 from tests.profiler.generate.cases import DEP8, DEP16, MOE, TP1, TP4
@@ -29,11 +30,9 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
         known = schema["properties"]
         whole = set(schema.get("required", ())) <= set(value) <= set(known)
         return whole and all(fits(item, known[key]) for key, item in value.items())
-    return (
-        value in schema.get("enum", [value]) and value > schema.get("exclusiveMinimum", value - 1)
-        if isinstance(value, int | float)
-        else value in schema.get("enum", [value])
-    )
+    if "exclusiveMinimum" in schema and value <= schema["exclusiveMinimum"]:
+        return False
+    return value in schema.get("enum", [value])
 
 
 def config(planner: dict[str, Any], backend: str = "vllm", mode: Any = "disagg", *layouts: Any, **spec: Any) -> Any:
@@ -86,6 +85,22 @@ def test_unknown_keys_are_warned_about_one_by_one() -> None:
         'features.planner.plannerMinEndpoint: the planner has no such key and ignores it; did you mean "min_endpoint"?',
         "features.planner.turbo: the planner has no such key and ignores it",
     )
+
+
+def test_a_value_that_would_end_the_planner_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        cases.generated(features={"planner": {"optimization_target": "slo"}})
+    assert str(refused.value) == (
+        'the planner cannot start with this: spec.features.planner.optimization_target: Unsupported value: "slo": '
+        'supported values: "throughput", "latency", "sla"; did you mean "sla"?'
+    )
+
+
+def test_the_known_choices_are_those_of_the_planner() -> None:
+    for key, choices in CHOICES.items():
+        row = SCHEMA["properties"][key]
+        listed = row.get("enum") or SCHEMA["$defs"]["PlannerPreDeploymentSweepMode"]["enum"]
+        assert set(choices) == set(listed)
 
 
 def test_a_planner_that_contradicts_the_deployment_is_corrected() -> None:
