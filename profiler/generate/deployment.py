@@ -72,7 +72,7 @@ class Deployment:
 
     @property
     def fp8_cache(self) -> bool:
-        """Whether the KV cache is FP8, as the estimates suppose: the checkpoint asks for it, the GPU computes with it."""
+        """Whether the estimates suppose a KV cache in FP8: the checkpoint asks for it, the GPU computes with it."""
         return self.model.kv_dtype == "fp8" and self.request.hardware.gpu.fp8_flops > 0
 
     def nodes(self, worker: Worker) -> int:

@@ -38,7 +38,8 @@ def merged(
     for key, value in _object(override, "metadata", "overrides.dgd", warnings).items():
         if key in METADATA:
             added = _object({key: value}, key, "overrides.dgd.metadata", warnings)
-            _merge(result["metadata"].setdefault(key, {}), added, ("metadata", key))
+            if added:
+                _merge(result["metadata"].setdefault(key, {}), added, ("metadata", key))
         elif key != "name":
             warnings.append(f"overrides.dgd.metadata.{key}: only name, labels and annotations are taken over")
     spec = dict(_object(override, "spec", "overrides.dgd", warnings))
