@@ -12,13 +12,15 @@ FOUR_BIT_METHODS = {"awq", "gptq", "gptq_marlin", "awq_marlin", "auto-round", "b
 MODELOPT = {"FP8": "fp8", "FP8_PB_WO": "fp8_block", "FP8_BLOCK": "fp8_block", "NVFP4": "nvfp4", "W4A16_AWQ": "int4"}
 
 
-def quantization_of(name: str, section: Mapping[str, Any] | None) -> tuple[Quantization, KvDtype]:
+def quantization_of(name: str, section: Any) -> tuple[Quantization, KvDtype]:
     """Weights and KV cache dtype. Raises InputError for a format that is not one of `QUANTIZATIONS`.
 
     Engines keep the KV cache in 16 bit unless the checkpoint carries scales for it.
     """
     if not section:
         return "bf16", "bf16"
+    if not isinstance(section, Mapping):
+        raise InputError(f"{name}: config.json: quantization_config: Invalid value: {section!r}", "must be an object")
     found = _weights(section)
     if found is None:
         method = section.get("quant_algo") or section.get("quant_method") or section.get("format") or "unnamed"

@@ -1,0 +1,52 @@
+"""GPUs by SKU."""
+
+import json
+from importlib import resources
+
+import pytest
+
+from crds.errors import InputError
+from crds.vocabulary import GPU_SKUS
+from profiler.hardware import gpu
+
+ROWS = json.loads(resources.files("profiler").joinpath("data/gpus.json").read_text(encoding="utf-8"))
+
+
+def test_the_data_has_exactly_the_skus_of_the_api():
+    assert tuple(ROWS) == GPU_SKUS
+
+
+@pytest.mark.parametrize("sku", GPU_SKUS)
+def test_every_sku_answers_with_positive_numbers(sku):
+    found = gpu(sku)
+    assert found.memory_bytes >= 15 * 2**30
+    assert found.bandwidth > 1e11
+    assert found.fp16_flops > 1e13
+    assert min(found.bf16_flops, found.fp8_flops, found.fp4_flops) >= 0
+    assert found.link_bandwidth >= found.network_bandwidth > 1e9
+    assert found.gpus_per_node in (4, 8)
+
+
+@pytest.mark.parametrize("sku", GPU_SKUS)
+def test_every_row_says_where_it_comes_from(sku):
+    assert ROWS[sku]["source"]
+
+
+def test_only_gpus_that_the_coefficients_saw_count_as_measured():
+    assert {sku for sku in GPU_SKUS if gpu(sku).measured} == {"h100_sxm", "h200_sxm", "b200_sxm"}
+
+
+def test_a_format_that_a_gpu_lacks_has_no_rate():
+    assert gpu("a100_sxm").fp8_flops == 0
+    assert gpu("v100_sxm").bf16_flops == 0
+    assert gpu("h200_sxm").fp4_flops == 0
+    assert gpu("b200_sxm").fp4_flops > gpu("b200_sxm").fp8_flops > gpu("b200_sxm").bf16_flops
+
+
+def test_a_request_may_name_the_memory():
+    assert gpu("h100_sxm", vram_mb=96 * 1024).memory_bytes == 96 * 2**30
+
+
+def test_an_unknown_sku_suggests_the_nearest():
+    with pytest.raises(InputError, match='did you mean "h100_sxm"'):
+        gpu("h100-sxm")
