@@ -166,17 +166,22 @@ def _object(path: str, value: Mapping[str, Any], schema: Schema, root: Schema) -
 
 
 def _list(path: str, value: list[Any], schema: Schema, root: Schema) -> Iterator[FieldError]:
-    seen: list[Any] = []
-    keys = schema.get("x-kubernetes-list-map-keys", ())
+    items, seen = schema.get("items", {}), []
     for index, item in enumerate(value):
-        yield from _value(f"{path}[{index}]", item, schema.get("items", {}), root)
-        if not keys or not isinstance(item, Mapping):
-            continue
-        filled = _defaulted(item, schema["items"])
-        identity = {key: filled.get(key) for key in keys}
-        if identity in seen:
+        yield from _value(f"{path}[{index}]", item, items, root)
+        identity = _identity(item, items, schema)
+        if identity is not None and identity in seen:
             yield invalid(f"{path}[{index}]", identity, "is in the list already")
         seen.append(identity)
+
+
+def _identity(item: Any, items: Schema, schema: Schema) -> Any:
+    """What no second item of the list may share, or None."""
+    keys = schema.get("x-kubernetes-list-map-keys")
+    if keys and isinstance(item, Mapping):
+        filled = _defaulted(item, items)
+        return {key: filled.get(key) for key in keys}
+    return item if schema.get("x-kubernetes-list-type") == "set" else None
 
 
 def _limits(path: str, value: Any, schema: Schema) -> Iterator[FieldError]:

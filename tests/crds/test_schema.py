@@ -145,6 +145,15 @@ def test_two_list_items_of_one_name_are_refused() -> None:
     ]
 
 
+def test_a_value_stands_once_in_a_set() -> None:
+    rule = {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1, 2, 1]}}
+    job = {"template": {"spec": {"containers": []}}, "podFailurePolicy": {"rules": [rule]}}
+    assert errors(request(overrides={"profilingJob": job})) == [
+        "spec.overrides.profilingJob.podFailurePolicy.rules[0].onExitCodes.values[2]: "
+        "Invalid value: 1: is in the list already"
+    ]
+
+
 def test_ports_of_one_number_differ_by_protocol_which_is_tcp_unless_given() -> None:
     def ports(*items: dict[str, Any]) -> dict[str, Any]:
         return deployment(extraPodSpec={"mainContainer": {"ports": list(items)}})
