@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import click
 from click.shell_completion import CompletionItem
 
+from crds.fields import did_you_mean
 from kubectl_dynamo import failures
 from kubectl_dynamo.options import global_options
 
@@ -51,6 +52,15 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"kubectl_dynamo.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click, with the command that was meant."""
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            near = did_you_mean(args[0], COMMANDS)
+            ctx.fail(f"No such command '{args[0]}'." + (f" Did you mean '{near}'?" if near else ""))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The table under its headings."""

@@ -28,11 +28,12 @@ class Sku(click.ParamType):  # type: ignore[type-arg]
         """The SKU."""
         if value in v.GPU_SKUS:
             return str(value)
-        from crds.skus import sku_of  # only needed for a name that is no SKU
+        # `h200_smx` is a SKU misspelt, to be asked about; `H200-SXM5-141GB` is what a GPU calls itself.
+        if "_" not in str(value):
+            from crds.skus import sku_of  # only needed for a name that is no SKU
 
-        known = sku_of(str(value))
-        if known:
-            return known
+            if known := sku_of(str(value)):
+                return known
         near = did_you_mean(value, v.GPU_SKUS)
         hint = f"; did you mean {near}?" if near else f"; known are {', '.join(v.GPU_SKUS)}"
         raise click.BadParameter(f"unknown GPU {value!r}{hint}", ctx, param)

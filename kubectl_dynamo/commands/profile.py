@@ -34,11 +34,17 @@ HARDWARE = "hardware."
 @click.option("--name", help="Name of the request, where there is no file")
 @click.option("-o", "--output", "form", type=Output(["wide", "yaml", "json", "name"]), help="Print data, write no file")
 @click.option("--output-dir", metavar="DIR", type=click.Path(file_okay=False), help="Where to write the deployment")
+@click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
 @spec_options
 @global_options
 @click.pass_context
 def profile(
-    ctx: click.Context, filename: str | None, name: str | None, form: str | None, output_dir: str | None
+    ctx: click.Context,
+    filename: str | None,
+    name: str | None,
+    form: str | None,
+    output_dir: str | None,
+    online: bool,
 ) -> None:
     """Find the best deployment for a request.
 
@@ -53,7 +59,7 @@ def profile(
         raise click.UsageError("--name goes with flags alone; a file has its own metadata.name")
     request = _request(filename, name, namespace(ctx), given(ctx))
 
-    answer = _answer(request)
+    answer, seconds = _answer(request, online)
 
     inputs.warn(answer.profile.warnings)
     deploy = [document for document in answer.documents if not _is_profile(document)]
@@ -63,7 +69,8 @@ def profile(
     look = style(ctx)
     from kubectl_dynamo.views.profile import report  # data needs no picture
 
-    show(report(answer.profile, look, everything=form == "wide"), look)
+    timed = replace(answer.profile, searched=replace(answer.profile.searched, seconds=seconds))
+    show(report(timed, look, everything=form == "wide"), look)
     paths = _written(answer, deploy, Path(output_dir) if output_dir else None)
     show(f"\n{look.bold('Written')}\n" + "\n".join(f"  {path}: {what}" for path, what in paths.items()), look)
     show(f"\n{look.bold('Next')}\n  kubectl apply -f {next(iter(paths))}", look)
@@ -118,15 +125,15 @@ def _pool(spec: Mapping[str, Any], flags: Mapping[str, Given]) -> GpuPool | None
     )
 
 
-def _answer(request: Request) -> Answer:
-    """Profile, and time it."""
+def _answer(request: Request, online: bool) -> tuple[Answer, float]:
+    """Profile; with the seconds that it took, which are no part of the answer: that is the same on every machine."""
     from profiler import models, pipeline  # numpy, only when there is something to compute
 
-    model = models.load(request.model)
+    cache = request.model_cache
+    model = models.load(request.model, path=(cache.checkpoint or cache.mount_path) if cache else None, online=online)
     started = time.perf_counter()
     answer = pipeline.profile(request, model)
-    searched = replace(answer.profile.searched, seconds=time.perf_counter() - started)
-    return replace(answer, profile=replace(answer.profile, searched=searched))
+    return answer, time.perf_counter() - started
 
 
 def _is_profile(document: Mapping[str, Any]) -> bool:

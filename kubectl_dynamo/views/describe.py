@@ -41,7 +41,7 @@ class Story:
 def page(story: Story, now: datetime, style: Style) -> str:
     """The page. `now` is only for ages."""
     status = story.dgdr.get("status") or {}
-    sections = [_headline(story.dgdr, status, style)]
+    sections = [_headline(story, status, style)]
     sections.append(profile_view.section("Asked", _asked(story, style), style))
     sections.append(profile_view.section("Progress", _progress(status, now, style), style))
     if story.profile:
@@ -51,23 +51,22 @@ def page(story: Story, now: datetime, style: Style) -> str:
         sections.append(profile_view.section("Chosen", _selected(chosen, status, style), style))
     if story.dgd or get(status, "dgdName"):
         sections.append(profile_view.section("Running", _running(story, style), style))
-    wrong = _wrong(story, status)
-    if wrong:
-        sections.append(
-            profile_view.section("What went wrong", "\n".join(paragraph(line, style) for line in wrong), style)
-        )
-    if story.notes:
-        sections.append(
-            profile_view.section("Not known", "\n".join(paragraph(line, style) for line in story.notes), style)
-        )
+    for title, lines in (
+        ("What went wrong", _wrong(status)),
+        ("Warnings", _warnings(story)),
+        ("Not known", story.notes),
+    ):
+        if lines:
+            body = "\n".join(paragraph(line, style) for line in lines)
+            sections.append(profile_view.section(title, body, style))
     sections.append(profile_view.section("Events", _events(story.events, now, style), style))
     return "\n\n".join(sections)
 
 
-def _headline(dgdr: Mapping[str, Any], status: Mapping[str, Any], style: Style) -> str:
+def _headline(story: Story, status: Mapping[str, Any], style: Style) -> str:
     phase = status.get("phase") or v.Phase.PENDING
     state = _PHASES.get(phase, State.BUSY)
-    metadata = dgdr["metadata"]
+    metadata = story.dgdr["metadata"]
     step = f" ({status['profilingPhase']})" if phase == v.Phase.PROFILING and status.get("profilingPhase") else ""
     where = f" in namespace {metadata['namespace']}" if metadata.get("namespace") else ""
     leaving = ", being deleted" if metadata.get("deletionTimestamp") else ""
@@ -77,6 +76,8 @@ def _headline(dgdr: Mapping[str, Any], status: Mapping[str, Any], style: Style) 
         lines.append(paragraph(str(message), style))
     elif not status.get("phase"):
         lines.append(paragraph("No controller has looked at it yet.", style))
+    if story.profile:
+        lines.append(profile_view.headline(story.profile, style))
     return "\n".join(lines)
 
 
@@ -186,17 +187,16 @@ def _running(story: Story, style: Style) -> str:
     return "\n".join([*lines, table(columns, rows, style, indent="    ")]) if rows else "\n".join(lines)
 
 
-def _wrong(story: Story, status: Mapping[str, Any]) -> list[str]:
-    """The failed steps in their own words; the SLA that is missed; warnings of the profiler."""
-    lines: list[str] = []
-    if status.get("phase") == v.Phase.FAILED:
-        for kind in v.Condition:
-            condition = _condition(status, kind)
-            if condition.get("status") == "False" and condition.get("message"):
-                lines.append(f"{condition.get('reason')}: {condition['message']}")
-    if story.profile:
-        lines += story.profile.warnings
-    return list(dict.fromkeys(lines))
+def _wrong(status: Mapping[str, Any]) -> tuple[str, ...]:
+    """The steps that failed, in their own words. The summary repeats one of them, unless it is all there is."""
+    if status.get("phase") != v.Phase.FAILED:
+        return ()
+    failed = [c for c in (_condition(status, kind) for kind in v.Condition) if c.get("status") == "False"]
+    return tuple({str(c["message"]): f"{c.get('reason')}: {c['message']}" for c in failed if c.get("message")}.values())
+
+
+def _warnings(story: Story) -> tuple[str, ...]:
+    return story.profile.warnings if story.profile else ()
 
 
 def _events(events: tuple[Mapping[str, Any], ...], now: datetime, style: Style) -> str:
