@@ -15,8 +15,7 @@ from profiler.models.model import Model
 
 Reasons = npt.NDArray[np.int8]
 
-# Oldest NVIDIA families that an engine's releases of 2025 support, by their documentation; vLLM also runs on AMD,
-# as does SGLang on MI300.
+# GPU families that an engine runs on: what its recent releases name as supported.
 ENGINE_FAMILIES = {
     "vllm": {"volta", "turing", "ampere", "ada", "hopper", "blackwell", "cdna2", "cdna3"},
     "sglang": {"turing", "ampere", "ada", "hopper", "blackwell", "cdna3"},

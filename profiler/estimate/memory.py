@@ -10,9 +10,9 @@ from profiler.estimate.operations import dense_parameters
 from profiler.estimate.points import FloatArray, Points
 from profiler.estimate.system import System
 
-# CUDA context, graphs, communication buffers and activations of a step of 8192 tokens; engines report 3 to 6 GB.
+# CUDA context, graphs, communication buffers and activations; assumed when `memory_use` was fitted.
 BESIDE_WEIGHTS_BYTES = 4e9
-# Of its output, a running request holds somewhat more than half at a random moment, as blocks are allotted ahead.
+# A running request holds half of its output at a random moment; the rest is blocks allotted ahead (assumed in the fit).
 HELD_OUTPUT = 0.6
 
 

@@ -16,7 +16,7 @@ from profiler.estimate.system import System
 
 DECODE_ATTENTION_COMPUTE = 0.5  # share of the peak that decode attention reaches where it is compute bound
 HEAD_BANDWIDTH = 0.85  # share of the memory bandwidth that the output projection reaches
-NETWORK_HOP_SECONDS = 10e-6  # one doubling of nodes in a collective; NCCL over InfiniBand, not fitted
+NETWORK_HOP_SECONDS = 10e-6  # one doubling of nodes in a collective; assumed, no measurement crossed nodes
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from profiler.models.model import FOUR_BIT, Model
 # 16-bit scale per 32 to 128.
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625, "int4": 0.53}
 
-# Kernels launched per layer in decode, counted in the model code of vLLM, SGLang and TensorRT-LLM (2025).
+# Kernels launched per layer in decode, typical of today's engines. The fitted time per kernel belongs to these counts:
+# change one and the other must be fitted again.
 KERNELS_ATTENTION = 6
 KERNELS_NORM_OR_GATE = 2  # query-key norms, or the gate on the output
 KERNELS_LATENT = 11
