@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from crds.errors import ClusterError, InputError
 from crds.kube.access import Access
@@ -97,23 +97,45 @@ def run_plugin(plugin: ExecPlugin, access: Access) -> Credential:
         os.environ | dict(plugin.env) | {"KUBERNETES_EXEC_INFO": json.dumps(_exec_info(plugin, access, interactive))}
     )
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [plugin.command, *plugin.args],
             stdin=None if interactive else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment,
-            check=False,
         )
     except OSError as error:
         why = "it is not installed" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
         raise ClusterError(f"cannot run the credential plugin {plugin.command}", why, plugin.install_hint) from error
-    if done.returncode != 0:
+    with process:
+        printed, complaint = _listen(process)
+    if process.returncode != 0:
         raise ClusterError(
             f"the credential plugin {plugin.command} failed",
-            f"exit code {done.returncode}, its message is above",
+            complaint or f"exit code {process.returncode} and no message",
             "log in again with your provider's tool, then repeat the command",
         )
-    return _credential(plugin, done.stdout)
+    return _credential(plugin, printed)
+
+
+def _listen(process: subprocess.Popen[bytes]) -> tuple[bytes, str]:
+    """All of stdout and the last line of stderr, which is passed on as it comes: it may say where to log in."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = bytearray()
+
+    def pass_on(pipe: IO[bytes]) -> None:
+        while block := os.read(pipe.fileno(), 4096):
+            said.extend(block)
+            sys.stderr.write(block.decode("utf-8", "replace"))
+            sys.stderr.flush()
+
+    listener = threading.Thread(target=pass_on, args=(process.stderr,), daemon=True)
+    listener.start()
+    printed = process.stdout.read()
+    listener.join()
+    lines = said.decode("utf-8", "replace").split("\n")
+    return printed, next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _interactive(plugin: ExecPlugin) -> bool:

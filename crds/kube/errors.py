@@ -15,6 +15,8 @@ _PATH = re.compile(
     r"^/(?:api/(?P<core>[^/]+)|apis/(?P<group>[^/]+)/(?P<version>[^/]+))"
     r"(?:/namespaces/(?P<namespace>[^/]+)(?=/))?/(?P<plural>[^/]+)(?:/(?P<name>[^/]+))?(?:/(?P<subresource>.+))?$"
 )
+# Anything else that is forbidden is an admission's verdict on the object.
+_BY_AUTHORISER = re.compile(r'is forbidden: User ".*" cannot \w+ (?:resource|path) "|^forbidden: User ')
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -117,8 +119,7 @@ def _unauthorized(code: int, status: dict[str, Any]) -> ApiError:
 
 
 def _forbidden(code: int, status: dict[str, Any], what: str, message: str, about: Target) -> ApiError:
-    # The authoriser says `User "x" cannot list resource ...`; anything else forbidden is an admission's verdict.
-    if " cannot " not in message:
+    if not _BY_AUTHORISER.search(message):
         return Refused(code, status, f"{what}: {message}")
     if not about.plural:
         return ApiError(code, status, f"{what}: {message}")

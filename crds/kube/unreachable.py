@@ -29,6 +29,10 @@ def unreachable(access: Access, error: Exception) -> Unreachable:
         )
     if isinstance(error, exceptions.NameResolutionError):
         return Unreachable(what, "its host name is unknown", elsewhere)
+    if isinstance(cause, ConnectionRefusedError):
+        return Unreachable(what, "connection refused", elsewhere)
+    if isinstance(error, exceptions.NewConnectionError):
+        return Unreachable(what, _detail(error), elsewhere)
     if isinstance(error, exceptions.ConnectTimeoutError):
         return Unreachable(what, "it did not accept a connection in time", elsewhere)
     if isinstance(error, exceptions.TimeoutError):
@@ -47,8 +51,6 @@ def unreachable(access: Access, error: Exception) -> Unreachable:
             f"TLS failed ({(cause.reason or str(cause)).replace('_', ' ').lower()})",
             "check that the URL and the port are those of the API server",
         )
-    if isinstance(cause, ConnectionRefusedError):
-        return Unreachable(what, "connection refused", elsewhere)
     if isinstance(error, exceptions.ProtocolError):
         return Unreachable(f"the connection to the server {server} broke", _detail(error), "try again")
     return Unreachable(what, _detail(error), elsewhere)

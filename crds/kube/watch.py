@@ -149,14 +149,17 @@ class Informer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, also when it waits for an event; what was copied stays readable."""
+        """End the thread, also when it waits for an event; what was copied stays readable.
+
+        Returns within about a second: a thread whose request the server has not begun to answer is left to time out.
+        """
         self._stopped.set()
         with self._lock:
             current = self._watch
         if current is not None:
             current.close()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=5)
+            self._thread.join(timeout=1)
 
     def wait_synced(self, timeout: float) -> bool:
         """Wait until the first list is complete; False if it is not within `timeout` seconds."""
