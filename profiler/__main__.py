@@ -14,16 +14,13 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from crds.errors import DynamoError, InputError, InvalidRequest, UnknownHardware
+from crds.errors import DynamoError, InputError, UnknownHardware
 from crds.fields import get
 from crds.vocabulary import DGDR_API_VERSION, Kind, ProfilingPhase
 from profiler import status
 from profiler.status import Status
-
-if TYPE_CHECKING:
-    from profiler.request import Request
 
 _UNUSED = "accepted for compatibility and without effect: nothing is deployed or measured while profiling"
 
@@ -117,9 +114,9 @@ def _attempt(options: argparse.Namespace, run: Run) -> int:
 
 
 def _profile(options: argparse.Namespace, run: Run) -> None:
-    from profiler import models, outcome, pipeline
+    from profiler import intake, models, outcome, pipeline
 
-    request = _request(_document(options.config))
+    request = intake.request(_document(options.config))
     token = os.environ.get("HUGGING_FACE_HUB_TOKEN")  # the name in NVIDIA's Job; the hub client reads HF_TOKEN
     if token:
         os.environ.setdefault("HF_TOKEN", token)
@@ -154,26 +151,6 @@ def _document(config: str) -> dict[str, Any]:
         "namespace": os.environ.get("DGDR_NAMESPACE") or namespace,
     }
     return {"apiVersion": version, "kind": str(Kind.DGDR), "metadata": metadata, "spec": whole["spec"]}
-
-
-def _request(document: dict[str, Any]) -> Request:
-    """The request behind a DGDR. Raises InvalidRequest with every rule that it breaks."""
-    from crds import rules
-    from profiler.request import Request
-
-    findings = rules.check(document, context=rules.Context(mode=rules.Mode.BESIDE))
-    if findings.errors:
-        raise InvalidRequest("the request breaks rules", findings.errors)
-    try:
-        return Request.from_spec(document["spec"], **document["metadata"])
-    except (AttributeError, KeyError, TypeError, ValueError):
-        # A value of another type than the API has, which an API server would have refused; the schema names it.
-        from crds import schema
-
-        errors = schema.check(document)
-        if not errors:
-            raise
-        raise InvalidRequest("the request does not fit the schema", errors) from None
 
 
 def _failed(run: Run, message: str, error: str) -> int:

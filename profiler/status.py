@@ -51,7 +51,8 @@ def one_line(text: str) -> str:
     `: ` would end a plain scalar and quotes are not allowed, so the blank after a colon becomes a no-break space:
     it reads the same. `plain` turns it back.
     """
-    words = " ".join(re.sub(r"[\"'`\\\x00-\x1f\x7f]", lambda found: " " if found[0] < " " else "", text).split())
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    words = " ".join(re.sub(r"[\"'`\\]", "", printable).split())
     words = re.sub(r"(^| )#+", r"\1", words).lstrip(" ,[]{}&*!|>%@")
     words = re.sub(r"^([-?:]+ )+", "", " ".join(words.split()))
     return words[:_LONGEST].rstrip(": ").replace(": ", f":{NO_BREAK_SPACE}")
