@@ -74,5 +74,7 @@ def _text(
     if namespaced:
         titles = ["NAMESPACE", *titles]
         cells = [[row["object"]["metadata"]["namespace"], *line] for row, line in zip(rows, cells, strict=True)]
+    if no_headers:  # then titles take no room; kubectl's columns are three wide at least
+        titles = ["   " for _ in titles]
     text = table([Column(title) for title in titles], cells, indent="", gap=3)
     return text.partition("\n")[2] if no_headers else text
