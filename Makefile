@@ -1,23 +1,32 @@
 # make demo   install, then profile a real request with no cluster
-# make test   everything CI checks: lint, types, floors, tests on a real control plane (built once, cached)
+# make test   everything CI checks: lint, floors, types, tests on a real control plane (built once with Go, cached)
+# make unit   the tests that need no control plane
+# make lint   ruff, import-linter, mypy
+# make clean  remove what the others made here
 
-PYTHON ?= python3
+# The first Python that is new enough; `make PYTHON=...` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+DEMO := dynamo profile -f manifests/examples/llama-70b.yaml --gpu h200_sxm --gpus 16
 
 .PHONY: demo test lint unit clean
 
-$(STAMP): setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
-	@touch $@
+demo: $(STAMP)
+	@if command -v kubectl >/dev/null; then \
+		echo '$$ kubectl $(DEMO)'; PATH="$(CURDIR)/$(BIN):$$PATH" kubectl $(DEMO); \
+	else \
+		echo '$$ kubectl-$(DEMO)'; $(BIN)/kubectl-$(DEMO); \
+	fi
 
-$(TEST_STAMP): $(STAMP)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
-	@touch $@
+test: lint
+	@$(BIN)/python -m tests.cluster.build
+	$(BIN)/pytest -n 2
+	@echo 'make test: lint, floors, types and tests passed'
 
 lint: $(TEST_STAMP)
 	$(BIN)/ruff check .
@@ -28,9 +37,19 @@ lint: $(TEST_STAMP)
 unit: $(TEST_STAMP)
 	$(BIN)/pytest -m 'not cluster' -n auto
 
-test: lint
-	$(BIN)/python -m tests.cluster.build
-	$(BIN)/pytest -n 2
+$(STAMP): setup.cfg pyproject.toml
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed and none was found; make PYTHON=/path/to/python' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo '$(PYTHON) is older than Python 3.11; make PYTHON=/path/to/python' >&2; exit 1; }
+	@echo 'installing into $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable .
+	@touch $@
+
+$(TEST_STAMP): $(STAMP)
+	@echo 'installing what the tests need into $(VENV)'
+	@$(PIP) --editable '.[test]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-output

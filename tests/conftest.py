@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from crds.vocabulary import DGDR_API_VERSION, Kind
+from tests.cluster import build
 from tests.cluster.api import ApiFailure
 from tests.cluster.container import obstacle
 from tests.cluster.controlplane import REPOSITORY, ControlPlane, Run
@@ -30,7 +33,7 @@ def _is_worker(config: pytest.Config) -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     """Open the run in its main process, before pytest-xdist starts workers: they inherit the environment."""
     if not _is_worker(config):
-        run = config.stash[RUN] = Run.create()
+        run = config.stash[RUN] = Run.create(build.directory())
         for name in PERSONAL:
             os.environ.pop(name, None)
         os.environ["HOME"] = str(run.home)
@@ -59,7 +62,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end of a run what it did not try."""
+    """Say at the end of a run what it did not try, and where its logs are if they are kept."""
+    if os.environ.get("KEEP_CONTROL_PLANE_LOGS"):
+        terminalreporter.write_line(f"logs of the control plane: {Run.of_this_worker().directory}")
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if NOT_BUILT in str(report.longrepr)]
     if skipped:
         terminalreporter.write_line(f"{len(skipped)} tests were skipped: {NOT_BUILT}", yellow=True)
@@ -100,8 +105,29 @@ def crds(control_plane: ControlPlane) -> None:
     with control_plane.run.only_one("crds") as done:
         if not done.exists():
             control_plane.run_kubectl("apply", "-f", str(REPOSITORY / "crds"))
-            control_plane.run_kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+            eventually(lambda: _all_established(control_plane), 60, "not every CRD is Established")
+            eventually(lambda: _policy_acts(control_plane), 60, "the policy does not refuse itl: -5", interval=0.2)
             done.touch()
+
+
+def _all_established(control_plane: ControlPlane) -> bool:
+    listed = control_plane.api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
+    # A CRD that was just made has no conditions at all, at which `kubectl wait` gives up.
+    conditions = [item.get("status", {}).get("conditions") or [] for item in listed]
+    return all(any(each["type"] == "Established" and each["status"] == "True" for each in some) for some in conditions)
+
+
+def _policy_acts(control_plane: ControlPlane) -> bool:
+    """Whether the API server applies the policy yet: it takes a new one in after some seconds."""
+    refused = {
+        "apiVersion": DGDR_API_VERSION,
+        "kind": Kind.DGDR,
+        "metadata": {"name": "canary"},
+        "spec": {"model": "Qwen/Qwen3-0.6B", "sla": {"itl": -5}},
+    }
+    command = ("create", "--dry-run=server", "-f", "-")
+    done = control_plane.run_kubectl(*command, input=json.dumps(refused), check=False, namespace="default")
+    return "ValidatingAdmissionPolicy" in done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.cluster import build
 from tests.cluster.api import Api
+from tests.cluster.supervisor import remove
 
 if TYPE_CHECKING:
     from crds.kube.resources import Cluster
@@ -37,12 +36,11 @@ class Run:
         self._alive: Any = None
 
     @classmethod
-    def create(cls) -> Run:
-        """A new run. The control plane lives until `end`, or until this process ends, however it ends."""
+    def create(cls, binaries: Path) -> Run:
+        """A new run on the control plane in `binaries`, if built. It lives until `end` or the end of this process."""
         run = cls(Path(tempfile.mkdtemp(prefix="kubectl-dynamo-tests-")))
         run.home.mkdir()
-        if build.directory().is_dir():
-            (run.directory / "bin").symlink_to(build.directory())
+        (run.directory / "bin").symlink_to(binaries)
         run._alive = (run.directory / "alive").open("w")
         fcntl.flock(run._alive, fcntl.LOCK_EX)
         os.environ[ENVIRONMENT_VARIABLE] = str(run.directory)
@@ -57,7 +55,7 @@ class Run:
     def binaries(self) -> Path | None:
         """Directory of the control plane's binaries, or None where they are not built."""
         path = self.directory / "bin"
-        return path if path.exists() else None
+        return path.resolve() if path.exists() else None
 
     @contextmanager
     def only_one(self, what: str) -> Iterator[Path]:
@@ -102,8 +100,7 @@ class Run:
         deadline = time.monotonic() + STOP_SECONDS
         while mine.exists() and time.monotonic() < deadline and not _free(mine):
             time.sleep(0.05)
-        if not os.environ.get("KEEP_CONTROL_PLANE_LOGS"):
-            shutil.rmtree(self.directory, ignore_errors=True)
+        remove(self.directory)
 
 
 def _free(path: Path) -> bool:
@@ -148,7 +145,7 @@ class ControlPlane:
     def run_kubectl(
         self,
         *arguments: str,
-        input: str | None = None,  # noqa: A002 - as subprocess.run calls it
+        input: str | None = None,
         check: bool = True,
         namespace: str | None = None,
     ) -> subprocess.CompletedProcess[str]:

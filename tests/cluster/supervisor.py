@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -199,6 +200,12 @@ def _stop_on_signal(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
+def remove(run: Path) -> None:
+    """Remove a run's directory, unless KEEP_CONTROL_PLANE_LOGS asks to keep the logs in it."""
+    if not os.environ.get("KEEP_CONTROL_PLANE_LOGS"):
+        shutil.rmtree(run, ignore_errors=True)
+
+
 def _start(run: Path, binaries: Path) -> Supervisor:
     """Start a control plane in a directory of its own below `run`; again on fresh ports if a server ends."""
     for attempt in range(1, ATTEMPTS + 1):
@@ -256,8 +263,11 @@ def main(run: Path, binaries: Path) -> None:
             _wait_until_the_run_ends(run, supervisor)
         except NotStarted as failure:
             _report(run, {"failed": str(failure)})
+            supervisor.stop()
+            _wait_until_the_run_ends(run, supervisor)
         finally:
             supervisor.stop()
+            remove(run)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster.controlplane import ControlPlane
+from tests.cluster.controlplane import REPOSITORY, ControlPlane
 from tests.cluster.node import Nodes
 from tests.cluster.polling import eventually
 
@@ -74,6 +77,41 @@ def bench(control_plane: ControlPlane, gpu_nodes: Nodes, namespace: str) -> Work
 
 def test_the_control_plane_says_its_version(control_plane: ControlPlane) -> None:
     assert "Server Version: v1.33.4" in control_plane.run_kubectl("version").stdout
+
+
+def test_nothing_outlives_a_run_that_is_killed(control_plane: ControlPlane) -> None:
+    code = """if True:
+        import pathlib, sys
+        from tests.cluster.controlplane import Run
+        run = Run.create(pathlib.Path(sys.argv[1]))
+        run.control_plane()
+        print(run.directory, flush=True)
+        input()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(control_plane.run.binaries)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        directory = run.stdout.readline().strip()
+        assert directory
+        assert len(processes_of(directory)) == 6, "etcd, three Kubernetes servers, the nodes and their supervisor"
+        run.kill()
+    eventually(lambda: not processes_of(directory), 20, "processes of the killed run are left")
+    eventually(lambda: not Path(directory).exists(), 10, "its directory is left")
+
+
+def processes_of(directory: str) -> list[str]:
+    """Command lines of the processes that were started with something of `directory`."""
+    listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if directory in line]
+
+
+def test_the_crds_and_the_policy_are_served(control_plane: ControlPlane, crds: None, namespace: str) -> None:
+    control_plane.run_kubectl("get", "dgdr,dgd", namespace=namespace)
 
 
 def test_containers_of_a_pod_really_run_and_share_a_volume(bench: Workbench) -> None:
