@@ -235,20 +235,23 @@ def requests(documents: Sequence[dict[str, Any]], source: str = "the input") -> 
     """The DGDRs among `documents`, Lists (`kubectl get -o yaml`) opened. Raises InputError where there is none."""
     opened = [item for document in documents for item in _opened(document)]
     found = [document for document in opened if document.get("kind") == v.Kind.DGDR]
-    versions = [f"{v.GROUP}/{version}" for version in v.Version]
     for document in found:
-        given = document.get("apiVersion")
-        if given not in versions:
-            near = did_you_mean(given, versions) or v.DGDR_API_VERSION
-            what = f'{source}: apiVersion "{given}" has no {v.Kind.DGDR}' if given else f"{source}: no apiVersion"
-            raise InputError(what, next=f'did you mean "{near}"?')
+        _check_version(document.get("apiVersion"), source)
     if found:
         return found
     kinds = sorted({str(document.get("kind") or "a document without kind") for document in opened})
-    near = next((kind for kind in kinds if did_you_mean(kind, [v.Kind.DGDR])), None)
+    misspelt = any(did_you_mean(kind, [v.Kind.DGDR]) and kind not in list(v.Kind) for kind in kinds)
     why = f"found {', '.join(kinds)}" if kinds else "it is empty"
-    next_step = f"write kind: {v.Kind.DGDR}" if near else ""
-    raise InputError(f"{source}: holds no {v.Kind.DGDR}", why, next_step)
+    raise InputError(f"{source}: holds no {v.Kind.DGDR}", why, f"write kind: {v.Kind.DGDR}" if misspelt else "")
+
+
+def _check_version(given: Any, source: str) -> None:
+    versions = [f"{v.GROUP}/{version}" for version in v.Version]
+    if given in versions:
+        return
+    what = f'apiVersion "{given}" has no {v.Kind.DGDR}' if given else f"{v.Kind.DGDR} without apiVersion"
+    near = did_you_mean(given, versions) or v.DGDR_API_VERSION
+    raise InputError(f"{source}: {what}", next=f'did you mean "{near}"?')
 
 
 def _opened(document: dict[str, Any]) -> list[dict[str, Any]]:

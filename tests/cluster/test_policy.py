@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from crds import vocabulary as v
+from crds.documents import dump_all
 from tests.cluster.controlplane import REPOSITORY, ControlPlane
 from tests.cluster.polling import eventually
 from tests.crds.cases import CASES, Case, Twin, request
@@ -59,6 +61,13 @@ def apply_policy(control_plane: ControlPlane, group: str, namespace: str) -> Non
     eventually(acts, 60, "the policy does not act", interval=0.5)
 
 
+def policy_status(control_plane: ControlPlane, policy: str) -> Any:
+    """Status of a policy once its expressions were checked against the types of the CRD; `typeChecking` complains."""
+    text = control_plane.run_kubectl("get", "validatingadmissionpolicy", policy, "-o", "json").stdout
+    status = json.loads(text).get("status", {})
+    return status if "typeChecking" in status else None
+
+
 def moved(document: dict[str, Any], group: str, name: str) -> dict[str, Any]:
     """`document` in `group`, under a name of its own unless its name is what the case is about."""
     own = document["metadata"]["name"]
@@ -95,7 +104,7 @@ def expected(case: Case) -> str:
 
 def test_rules_and_twins_agree(control_plane: ControlPlane, namespace: str, group: str) -> None:
     def kubectl(*verb: str, documents: dict[str, dict[str, Any]], check: bool) -> Any:
-        text = yaml.safe_dump_all(documents.values())
+        text = dump_all(documents.values())
         return control_plane.run_kubectl(*verb, "-f", "-", input=text, check=check, namespace=namespace)
 
     olds, creates, updates = {}, {}, {}
@@ -113,9 +122,25 @@ def test_rules_and_twins_agree(control_plane: ControlPlane, namespace: str, grou
         for verb, news in (("create", creates), ("replace", updates)):
             done = kubectl(verb, "--dry-run=server", documents=news, check=False)
             said |= answers(done, {case: new["metadata"]["name"] for case, new in news.items()})
-        policy = control_plane.run_kubectl("get", "validatingadmissionpolicy", group, "-o", "yaml")
+        status = eventually(lambda: policy_status(control_plane, group), 60, "the policy was not type-checked")
     finally:
         for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
             control_plane.run_kubectl("delete", kind, group)
-    assert {name: said[name] for name in said} == {case.name: expected(case) for case in CASES}
-    assert "expressionWarnings" not in policy.stdout
+    assert said == {case.name: expected(case) for case in CASES}
+    assert status["typeChecking"] == {}
+
+
+def test_the_policy_refuses_what_is_applied_under_its_real_name(
+    control_plane: ControlPlane, namespace: str, crds: None
+) -> None:
+    wrong = dump_all([request({"backend": "auto", "searchStrategy": "thorough"})])
+    right = dump_all([request()])
+
+    def refused() -> bool:
+        done = control_plane.run_kubectl(
+            "apply", "--dry-run=server", "-f", "-", input=wrong, check=False, namespace=namespace
+        )
+        return "dgdr-rules.nvidia.com" in done.stderr and 'is incompatible with spec.backend "auto"' in done.stderr
+
+    eventually(refused, 60, "the policy does not act", interval=0.5)
+    control_plane.run_kubectl("apply", "-f", "-", input=right, namespace=namespace)
