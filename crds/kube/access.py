@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from crds.errors import InputError, NoCluster
 from crds.kube import exec_plugin, impersonation, kubeconfig
@@ -212,11 +213,17 @@ def _entry(what: str, name: str, entries: Mapping[str, dict[str, Any]]) -> dict[
 
 
 def _with_scheme(server: str, tls: Tls) -> str:
-    """kubectl takes `host:port` too: https if anything about TLS is set, else http."""
-    if "://" in server:
-        return server.rstrip("/")
+    """kubectl takes `host:port` too: https if anything about TLS is set, else http. Raises InputError if no URL."""
     secure = tls.insecure or tls.ca_file or tls.ca_data or tls.certificate_file or tls.certificate_data
-    return f"{'https' if secure else 'http'}://{server}".rstrip("/")
+    url = server if "://" in server else f"{'https' if secure else 'http'}://{server}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port or an address that is none
+        usable = False
+    if not usable:
+        raise InputError(f"the server {server!r} is not a URL", next="write it as https://host:port")
+    return url.rstrip("/")
 
 
 def _refuse_auth_provider(user: dict[str, Any], name: str) -> None:

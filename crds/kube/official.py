@@ -38,9 +38,9 @@ def _execute_on_demand(package: ModuleType) -> None:
 _package = None if "kubernetes" in sys.modules else _register_unexecuted("kubernetes")
 
 from kubernetes.client.configuration import Configuration  # noqa: E402 - only after the package is registered
-from kubernetes.client.rest import RESTClientObject  # noqa: E402
+from kubernetes.client.rest import RESTClientObject, is_socks_proxy_url  # noqa: E402
 
 if _package is not None:
     _execute_on_demand(_package)
 
-__all__ = ["Configuration", "RESTClientObject"]
+__all__ = ["Configuration", "RESTClientObject", "is_socks_proxy_url"]

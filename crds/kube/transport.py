@@ -7,6 +7,7 @@ is no list as a strategic merge, folds TLS errors into `ApiException(status=0)` 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import threading
@@ -19,10 +20,11 @@ import urllib3
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ProtocolError
 
+from crds.errors import InputError
 from crds.kube import errors
 from crds.kube.access import Access
 from crds.kube.credentials import Credential, Credentials
-from crds.kube.official import Configuration, RESTClientObject
+from crds.kube.official import Configuration, RESTClientObject, is_socks_proxy_url
 from crds.kube.stream import Stream
 from crds.kube.tls import context_for
 from crds.kube.unreachable import unreachable
@@ -206,7 +208,12 @@ def _open_pool(access: Access, credential: Credential) -> Any:
         urllib3.disable_warnings(InsecureRequestWarning)  # the user said so; kubectl keeps quiet as well
     configuration.keep_alive = True
     configuration.retries = False
-    pool = RESTClientObject(configuration).pool_manager
+    if is_socks_proxy_url(configuration.proxy) and importlib.util.find_spec("socks") is None:
+        raise InputError("a SOCKS proxy needs the Python package PySocks", next="pip install pysocks")
+    try:
+        pool = RESTClientObject(configuration).pool_manager
+    except (HTTPError, ValueError) as error:
+        raise InputError("the server or its proxy has an address that cannot be used", str(error)) from error
     if access.server.startswith("https:"):
         # One context for all connections: the CA is parsed once, and a key that is not in a file never stays in one.
         pool.connection_pool_kw["ssl_context"] = context_for(access.tls, credential)

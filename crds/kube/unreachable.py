@@ -22,11 +22,8 @@ def unreachable(access: Access, error: Exception) -> Unreachable:
     )
     cause = _root(error)
     if isinstance(error, exceptions.ProxyError):
-        return Unreachable(
-            what,
-            f"the proxy {access.proxy or 'of HTTPS_PROXY'} failed: {_detail(error)}",
-            "check the proxy, or set NO_PROXY",
-        )
+        proxy = urlsplit(access.proxy).netloc.rpartition("@")[2] if access.proxy else "of HTTPS_PROXY"  # no password
+        return Unreachable(what, f"the proxy {proxy} failed: {_detail(error)}", "check the proxy, or set NO_PROXY")
     if isinstance(error, exceptions.NameResolutionError):
         return Unreachable(what, "its host name is unknown", elsewhere)
     if isinstance(cause, ConnectionRefusedError):
@@ -42,7 +39,7 @@ def unreachable(access: Access, error: Exception) -> Unreachable:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Unreachable(
             f"the certificate of the server {server} cannot be trusted",
-            cause.verify_message,
+            cause.verify_message.rstrip("."),
             "check certificate-authority and the server's name in the kubeconfig",
         )
     if isinstance(cause, ssl.SSLError):

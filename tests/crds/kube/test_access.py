@@ -280,6 +280,12 @@ def test_a_server_alone_is_enough(tmp_path: Path) -> None:
     assert (found.server, found.namespace) == ("http://localhost:8080", "default")
 
 
+@pytest.mark.parametrize("server", ["ftp://x", "https://", "https://[::1", "https://h:port", "https://h:99999"])
+def test_a_server_that_is_no_url_is_refused(tmp_path: Path, server: str) -> None:
+    with pytest.raises(InputError, match="is not a URL; write it as https://host:port"):
+        loaded(write(tmp_path / "config"), server=server)
+
+
 def test_impersonation_from_flags_replaces_the_kubeconfigs(tmp_path: Path) -> None:
     user = {"as": "al", "as-uid": "1", "as-groups": ["g"], "as-user-extra": {"a/b": ["x", "y"]}}
     path = write(tmp_path / "config", user=user)

@@ -143,6 +143,18 @@ def test_a_write_that_breaks_is_never_sent_twice(server: Server, fault: object) 
     assert len(server.asked) == 1
 
 
+def test_a_proxy_that_is_down_is_blamed_without_its_password() -> None:
+    access = Access(server="https://cluster.invalid", proxy="http://me:secret@127.0.0.1:1")
+    with pytest.raises(Unreachable, match=r"the proxy 127\.0\.0\.1:1 failed: Connection refused; check the proxy"):
+        Transport(access).request("GET", "/")
+
+
+def test_a_socks_proxy_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(InputError, match="pip install pysocks"):
+        Transport(Access(server="https://c", proxy="socks5://127.0.0.1:1")).request("GET", "/")
+
+
 # TLS.
 
 
