@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from crds.rules import RULES, Context, Findings, Mode, check
 from crds.skus import sku_of
 from crds.vocabulary import GPU_SKUS
+from tests.crds import doc_examples
 from tests.crds.cases import CASES, Case, condition, override, request
 
 
@@ -24,6 +25,11 @@ def test_the_rules_say(case: Case) -> None:
     findings = check(case.new, case.old)
     assert said(findings) == list(case.errors)
     assert findings.warnings == case.warnings
+
+
+@pytest.mark.parametrize("name", doc_examples.ACCEPTED)
+def test_no_example_of_the_docs_is_refused(name: str) -> None:
+    assert check(doc_examples.request(name, doc_examples.ACCEPTED[name])).errors == ()
 
 
 def test_case_names_are_unique() -> None:
