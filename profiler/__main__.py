@@ -14,13 +14,16 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from crds.errors import DynamoError, InputError, UnknownHardware
-from crds.fields import get
+from crds.errors import DynamoError, InputError, InvalidRequest, UnknownHardware
+from crds.fields import ErrorType, get
 from crds.vocabulary import DGDR_API_VERSION, Kind, ProfilingPhase
 from profiler import status
 from profiler.status import Status
+
+if TYPE_CHECKING:
+    from profiler.request import Request
 
 _UNUSED = "accepted for compatibility and without effect: nothing is deployed or measured while profiling"
 
@@ -99,7 +102,7 @@ def _attempt(options: argparse.Namespace, run: Run) -> int:
         run.directory.mkdir(parents=True, exist_ok=True)
         run.enter(ProfilingPhase.INITIALIZING, "Profiler job started")
         _profile(options, run)
-    except (InputError, UnknownHardware) as error:
+    except (InputError, InvalidRequest, UnknownHardware) as error:
         return _failed(run, "Config validation failed", str(error))
     except DynamoError as error:
         return _failed(run, "Profiler found no answer", str(error))
@@ -114,9 +117,9 @@ def _attempt(options: argparse.Namespace, run: Run) -> int:
 
 
 def _profile(options: argparse.Namespace, run: Run) -> None:
-    from profiler import intake, models, outcome, pipeline
+    from profiler import models, outcome, pipeline
 
-    request = intake.request(_document(options.config))
+    request, notes = _request(_document(options.config))
     token = os.environ.get("HUGGING_FACE_HUB_TOKEN")  # the name in NVIDIA's Job; the hub client reads HF_TOKEN
     if token:
         os.environ.setdefault("HF_TOKEN", token)
@@ -127,8 +130,8 @@ def _profile(options: argparse.Namespace, run: Run) -> None:
         return
     answer = pipeline.profile(request, model, on_phase=run.enter)
     outputs = outcome.write(run.directory, request, model, answer)
-    notes = "".join(f"; warning: {warning}" for warning in answer.profile.warnings)
-    run.succeed(f"Profiler completed successfully: {answer.profile.pick.label}{notes}", outputs)
+    warnings = "".join(f"; warning: {warning}" for warning in (*notes, *answer.profile.warnings))
+    run.succeed(f"Profiler completed successfully: {answer.profile.pick.label}{warnings}", outputs)
 
 
 def _document(config: str) -> dict[str, Any]:
@@ -151,6 +154,24 @@ def _document(config: str) -> dict[str, Any]:
         "namespace": os.environ.get("DGDR_NAMESPACE") or namespace,
     }
     return {"apiVersion": version, "kind": str(Kind.DGDR), "metadata": metadata, "spec": whole["spec"]}
+
+
+def _request(document: dict[str, Any]) -> tuple[Request, tuple[str, ...]]:
+    """The request behind a DGDR, and notes on how it is written. Raises InvalidRequest with every rule that it breaks.
+
+    An API server has held it against the schema already, a person's file has not. Unknown fields are only noted:
+    NVIDIA's profiler ignores them, and a newer API may have them.
+    """
+    from crds import rules, schema
+    from profiler.request import Request
+
+    findings = rules.check(document, context=rules.Context(mode=rules.Mode.BESIDE))
+    found = schema.check(document)
+    wrong = findings.errors or tuple(error for error in found if error.type is not ErrorType.UNKNOWN)
+    if wrong:
+        raise InvalidRequest("the request cannot be used", wrong)
+    unknown = tuple(f"{error.path} is ignored: no such field" for error in found)
+    return Request.from_spec(document["spec"], **document["metadata"]), findings.warnings + unknown
 
 
 def _failed(run: Run, message: str, error: str) -> int:

@@ -57,7 +57,7 @@ def choose(request: Request, found: Candidates) -> Pick:
     met = bool(miss[winner] == 0)
     bound = _binding(wanted, winner, met)
     edge = frontier(found.throughput_per_user, found.throughput_per_gpu)
-    cloud = np.unique(np.linspace(0, len(found) - 1, CLOUD_POINTS).astype(np.int64))
+    cloud = np.arange(0, len(found), -(-len(found) // CLOUD_POINTS))
     return Pick(
         winner=_configuration(request, found, winner),
         why=_why(wanted, bound, met),
