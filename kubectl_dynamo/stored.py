@@ -23,7 +23,7 @@ def story(cluster: Cluster, name: str, *, events: bool = True) -> Story:
     notes: list[str] = []
     found = None
     try:
-        found = profile(cluster, name)
+        found = profile(cluster, dgdr)
     except (ApiError, InputError) as error:
         notes.append(f"The profile cannot be read: {error}")
     if found is None and not notes and get(dgdr, "status.profilingResults.selectedConfig"):
@@ -53,11 +53,15 @@ def _events(cluster: Cluster, dgdr: Object, notes: list[str]) -> tuple[Object, .
     return tuple(event for event in found if get(event, "involvedObject.kind") in kinds)
 
 
-def profile(cluster: Cluster, name: str) -> Profile | None:
-    """The profile of a request, or None where its profiler left none.
+def profile(cluster: Cluster, dgdr: Object) -> Profile | None:
+    """The profile of a request, or None where it is not finished or its profiler left none.
 
     From its own ConfigMap, else from the profiler's output. Raises InputError where what is stored is no profile.
     """
+    # The ConfigMap outlives its request: an unfinished one would show the answer of an earlier one of its name.
+    if get(dgdr, "status.phase", v.Phase.PENDING) in {v.Phase.PENDING, v.Phase.PROFILING}:
+        return None
+    name = dgdr["metadata"]["name"]
     own = cluster.find(CONFIGMAPS, f"{v.PROFILE_CONFIGMAP_PREFIX}{name}")
     text = get(own, "data", {}).get(v.PROFILE_KEY)
     if text is None:

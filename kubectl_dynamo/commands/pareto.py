@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from crds.errors import InputError
+from crds.kube.kinds import DGDR
 from kubectl_dynamo import completion
 from kubectl_dynamo.options import Output, connect, global_options, show, style
 from kubectl_dynamo.views import pareto as view
@@ -77,7 +78,7 @@ def _from_cluster(ctx: click.Context, names: tuple[str, ...]) -> list[Profile]:
 
     cluster, found = connect(ctx), []
     for name in names:
-        profile = stored.profile(cluster, name)
+        profile = stored.profile(cluster, cluster.get(DGDR, name))
         if profile is None:
             why = "its profiling has not finished, or another profiler made its result, without profile.json"
             raise InputError(f"{name} has no profile to draw", why, f"kubectl dynamo describe {name}")

@@ -47,6 +47,10 @@ def verdict(state: State, text: str, style: Style) -> str:
     return "\n".join([f"{style.mark(state)} {style.bold(lines[0].strip())}", *(style.bold(line) for line in lines[1:])])
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def section(title: str, body: str, style: Style) -> str:
     """A titled part of a page."""
     return f"{style.bold(title)}\n{body}"
@@ -87,7 +91,10 @@ def searched(search: Searched, style: Style) -> str:
     if not reasons:
         return lines
     columns = (Column("EXCLUDED", right=True), Column("BECAUSE", wraps=True))
-    return f"{lines}\n{table(columns, [(f'{n:,}', reason) for reason, n in reasons], style)}"
+    text = f"{lines}\n{table(columns, [(f'{n:,}', reason) for reason, n in reasons], style)}"
+    if sum(search.excluded.values()) <= search.candidates - search.feasible:
+        return text
+    return f"{text}\n{paragraph('A candidate may be excluded for several reasons.', style)}"
 
 
 def pick(profile: Profile, style: Style) -> str:
@@ -96,7 +103,7 @@ def pick(profile: Profile, style: Style) -> str:
     return "\n".join(
         [
             f"  {style.paint('★' if style.unicode else '*', Color.STAR)} {style.bold(chosen.label)}",
-            paragraph(profile.why, style),
+            paragraph(_sentence(profile.why), style),
             "",
             metrics(chosen, profile.targets, style),
             "",

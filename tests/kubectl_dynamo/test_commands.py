@@ -181,7 +181,15 @@ def test_describe_survives_a_profile_that_is_none(run: Run, cluster: FakeCluster
     assert "The profile cannot be read" in result.stdout
 
 
+def test_an_unfinished_request_does_not_show_the_answer_of_an_earlier_one(run: Run, cluster: FakeCluster) -> None:
+    cluster.put(config_map("dgdr-profile-llama-70b", "profile.json", MET.to_json().decode()))
+    cluster.put(dict(STORIES["profiling"].dgdr))
+    assert MET.pick.label not in run("describe", "llama-70b").stdout
+    assert run("pareto", "llama-70b").exit_code == 1
+
+
 def test_pareto_draws_from_the_cluster(run: Run, cluster: FakeCluster) -> None:
+    cluster.put(dgdr("Ready"))
     cluster.put(config_map("dgdr-profile-llama-70b", "profile.json", MET.to_json().decode()))
     assert "★" in run("pareto", "llama-70b").stdout
     assert run("pareto", "llama-70b", "-o", "svg").stdout.startswith("<svg")
@@ -189,6 +197,7 @@ def test_pareto_draws_from_the_cluster(run: Run, cluster: FakeCluster) -> None:
 
 
 def test_pareto_without_a_profile_says_where_to_look(run: Run, cluster: FakeCluster) -> None:
+    cluster.put(dgdr("Ready"))
     result = run("pareto", "llama-70b")
     assert result.exit_code == 1
     assert "kubectl dynamo describe llama-70b" in result.stderr
