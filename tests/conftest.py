@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crds.vocabulary import DGDR_API_VERSION, Kind
+from crds.vocabulary import DGDR_API_VERSION, PLURALS, Kind
 from tests.cluster import build
 from tests.cluster.api import ApiFailure
 from tests.cluster.container import obstacle
@@ -125,9 +124,11 @@ def _policy_acts(control_plane: ControlPlane) -> bool:
         "metadata": {"name": "canary"},
         "spec": {"model": "Qwen/Qwen3-0.6B", "sla": {"itl": -5}},
     }
-    command = ("create", "--dry-run=server", "-f", "-")
-    done = control_plane.run_kubectl(*command, input=json.dumps(refused), check=False, namespace="default")
-    return "ValidatingAdmissionPolicy" in done.stderr
+    try:
+        control_plane.api.post(f"/apis/{DGDR_API_VERSION}/namespaces/default/{PLURALS[Kind.DGDR]}?dryRun=All", refused)
+    except ApiFailure as failure:
+        return "ValidatingAdmissionPolicy" in str(failure)
+    return False
 
 
 @pytest.fixture(scope="session")
