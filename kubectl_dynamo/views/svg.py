@@ -29,7 +29,8 @@ def svg(chart: Chart, title: str) -> str:
     for limit in chart.visible_limits:
         x = scale.x(limit.x)
         parts.append(f'<line class="limit" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(_text(x + 4, TOP + 12, limit.label, "start"))
+        side, anchor = (-4, "end") if x > WIDTH * 0.7 else (4, "start")
+        parts.append(_text(x + side, TOP + 12, limit.label, anchor))
     for i, series in enumerate(chart.series):
         parts += _front(series, COLORS[i % len(COLORS)], scale)
         parts.append(_key(series, i))

@@ -16,6 +16,19 @@ from kubectl_dynamo.cli import PROGRAM, cli
 
 Run = Callable[..., Result]
 
+REQUEST = """\
+apiVersion: nvidia.com/v1beta1
+kind: DynamoGraphDeploymentRequest
+metadata:
+  name: llama
+spec:
+  model: meta-llama/Llama-3.1-8B-Instruct
+  backend: vllm
+  hardware:
+    gpuSku: h200_sxm
+  sla: {ttft: 500, itl: 50}
+"""
+
 
 class FakeCluster:
     """Objects by (kind, name); what was created is kept in `created`."""
@@ -90,3 +103,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return CliRunner().invoke(cli, list(arguments), input=stdin, prog_name=PROGRAM)
 
     return invoke
+
+
+@pytest.fixture
+def request_file(tmp_path: Path) -> str:
+    """A request in the current directory, complete but for the number of GPUs."""
+    (tmp_path / "llama.yaml").write_text(REQUEST, encoding="utf-8")
+    return "llama.yaml"

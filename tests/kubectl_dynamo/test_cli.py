@@ -127,6 +127,14 @@ def loaded(*arguments: str, stdin: str = "") -> set[str]:
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
+def test_help_has_kubectls_spelling_too() -> None:
+    command = [sys.executable, "-m", "kubectl_dynamo"]
+    spelled = [[*command, "help", "get"], [*command, "get", "--help"]]
+    first, second = (subprocess.run(words, capture_output=True, text=True, check=True).stdout for words in spelled)
+    assert first == second
+    assert first.startswith("Usage: kubectl dynamo get")
+
+
 def test_plain_help_does_not_even_load_click() -> None:
     assert "click" not in loaded("--help")
     assert "click" not in loaded()

@@ -1,0 +1,81 @@
+"""`kubectl dynamo profile`: the real profiler behind the command line, no cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from profiler.profile import Profile
+from tests.kubectl_dynamo.conftest import REQUEST, Run
+
+
+def test_profile_explains_and_writes_the_deployment(run: Run, request_file: str, tmp_path: Path) -> None:
+    result = run("profile", "-f", request_file, "--gpus", "8")
+    assert result.exit_code == 0, result.stderr
+    for heading in ("Asked", "Searched", "Pick", "Pareto front", "Written", "Next"):
+        assert f"\n{heading}\n" in result.stdout
+    written = list(yaml.safe_load_all((tmp_path / "llama.dgd.yaml").read_text(encoding="utf-8")))
+    assert written[-1]["kind"] == "DynamoGraphDeployment"
+    assert "kubectl apply -f llama.dgd.yaml" in result.stdout
+
+
+def test_profile_as_yaml_is_ready_for_kubectl_apply_and_writes_nothing(
+    run: Run, request_file: str, tmp_path: Path
+) -> None:
+    result = run("profile", "-f", request_file, "--gpus", "8", "-o", "yaml")
+    documents = list(yaml.safe_load_all(result.stdout))
+    assert {document["kind"] for document in documents} <= {"ConfigMap", "DynamoGraphDeployment"}
+    assert documents[-1]["kind"] == "DynamoGraphDeployment"
+    assert [path.name for path in tmp_path.iterdir()] == ["llama.yaml"]
+
+
+def test_profile_as_json_is_the_same_twice_and_can_be_drawn(run: Run, request_file: str, tmp_path: Path) -> None:
+    first = run("profile", "-f", request_file, "--gpus", "8", "-o", "json").stdout
+    assert first == run("profile", "-f", request_file, "--gpus", "8", "-o", "json").stdout
+    assert Profile.from_json(first).asked.hardware_source == "request, flags"
+    assert "★" in run("pareto", "-f", "-", stdin=first).stdout
+
+
+def test_profile_without_a_file(run: Run, tmp_path: Path) -> None:
+    result = run("profile", "--model", "Qwen/Qwen3-32B", "--gpu", "h200_sxm", "--gpus", "8", "--output-dir", "out")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "qwen3-32b.dgd.yaml",
+        "qwen3-32b.profile.json",
+    ]
+
+
+def test_profile_reads_standard_input(run: Run) -> None:
+    result = run("profile", "-f", "-", "--gpus", "8", "-o", "name", stdin=REQUEST)
+    assert result.stdout == "dynamographdeployment.nvidia.com/llama-dgd\n"
+
+
+def test_profile_refuses_a_gpu_that_the_file_contradicts(run: Run, request_file: str) -> None:
+    result = run("profile", "-f", request_file, "--gpu", "b200_sxm", "--gpus", "8")
+    assert result.exit_code == 1
+    assert '--gpu b200_sxm, but llama.yaml has spec.hardware.gpuSku: "h200_sxm"' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--model", "Qwen/Qwen3-32B"], "--gpu h200_sxm --gpus 16"),
+        (["--model", "Qwen/Qwen3-32B", "--gpu", "h200_sxm"], "--gpus 16"),
+        (["--model", "nobody/knows-this", "--gpu", "h200_sxm", "--gpus", "8"], 'unknown model "nobody/knows-this"'),
+        (["--model", "m", "--gpu", "h200_sxm", "--gpus", "-1"], "spec.hardware.totalGpus: Invalid value: -1"),
+        (["--model", "Qwen/Qwen3-32B", "--gpu", "h200_sxm", "--gpus", "8", "--output-dir", "/proc/no"], "cannot write"),
+    ],
+)
+def test_profile_says_what_is_missing(run: Run, arguments: list[str], told: str) -> None:
+    result = run("profile", *arguments)
+    assert result.exit_code == 1
+    assert told in result.stderr
+    assert result.stdout.count("error") == 0
+
+
+def test_an_unknown_gpu_is_a_usage_error_with_the_nearest(run: Run) -> None:
+    result = run("profile", "--model", "m", "--gpu", "h200_smx", "--gpus", "8")
+    assert result.exit_code == 2
+    assert "did you mean h200_sxm?" in result.stderr
