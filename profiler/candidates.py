@@ -20,6 +20,7 @@ IntColumn = NDArray[np.int64]
 
 ROLES: Final[tuple[Role, ...]] = ("worker", "prefill", "decode")
 SIGNIFICANT: Final = 5  # digits of a published number: far finer than any estimate, coarser than rounding noise
+_A_TENTH_MORE: Final = 1.1
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,11 @@ class Candidates:
         return self.ttft_ms + (self.osl - 1) * self.itl_ms
 
     def configuration(self, row: int, itl_limit_ms: float | None = None) -> Configuration:
-        """One row as plain data. Schedulers admit as many sequences as keep `itl_limit_ms` (or this row's ITL)."""
+        """One row as plain data.
+
+        Schedulers admit as many sequences as keep `itl_limit_ms`; where there is none or this row misses it anyway, as
+        many as cost a tenth more: a limit of the few sequences that a fast row was estimated with would only queue.
+        """
         engine, prefill, replicas = int(self.engine[row]), int(self.prefill[row]), int(self.replicas[row])
         generating: Role = "worker" if prefill < 0 else "decode"
         workers = [self._worker(generating, engine, int(self.workers[row]) * replicas, itl_limit_ms)]
@@ -150,18 +155,17 @@ class Candidates:
 
     def _worker(self, role: Role, engine: int, replicas: int, itl_limit_ms: float | None) -> Worker:
         table = self.engines
-        limit = max(1, int(np.ceil(table.concurrency[engine])))
-        if itl_limit_ms is not None:
-            alike = (table.role == table.role[engine]) & (table.layout == table.layout[engine])
-            alike &= table.backend == table.backend[engine]
-            alike &= (table.itl_ms > 0) & (table.itl_ms <= itl_limit_ms)
-            alike &= table.concurrency <= table.max_concurrency
-            limit = max(limit, int(table.concurrency[alike].max(initial=0)))
+        most = table.itl_ms[engine]
+        most = itl_limit_ms if itl_limit_ms is not None and most <= itl_limit_ms else _A_TENTH_MORE * most
+        alike = (table.role == table.role[engine]) & (table.layout == table.layout[engine])
+        alike &= (table.backend == table.backend[engine]) & (table.itl_ms <= most)
+        alike &= table.concurrency <= table.max_concurrency
+        limit = max(table.concurrency[engine], table.concurrency[alike].max(initial=1))
         return Worker(
             role=role,
             layout=self.layouts[table.layout[engine]],
             replicas=replicas,
-            max_batch=limit,
+            max_batch=int(np.ceil(limit)),
             kv_tokens=int(table.kv_tokens[engine]),
             memory_gib=significant(table.memory_gib[engine]),
         )

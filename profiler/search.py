@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NOT_FINITE: Final = "the estimate is not a positive number"
 PREFILL_STEP_TOKENS: Final = 8192  # what an engine prefills in one step, per attention-DP rank
+PAIR_OVER_BUDGET: Final = "prefill and decode engines together need more GPUs than totalGpus"
 _STEPS_PER_OCTAVE: Final = 6
 _MAX_SEQUENCES_PER_GPU: Final = 512  # the engines' own batch limits are of this order
 
@@ -94,7 +95,8 @@ def candidates(request: Request, model: Model) -> Candidates:
     """
     known: dict[Layout, int] = {}
     tables: list[Engines] = []
-    parts: list[Units] = []
+    aggregated: list[Units] = []
+    disaggregated: list[Units] = []
     excluded: Counter[str] = Counter()
     for index in range(len(request.backends)):
         scope = _Scope.of(request, model, index, known)
@@ -103,14 +105,11 @@ def candidates(request: Request, model: Model) -> Candidates:
         prefill, _ = scope.engines("prefill", estimate.prefill, grid=False)
         decode, _ = scope.engines("decode", estimate.decode, grid=True)
         tables += [worker, prefill, decode]
-        modes = _modes(request)
-        if "agg" in modes:
-            parts.append(_aggregated(worker).shifted(start, 0))
-        if "disagg" in modes:
-            first = start + len(worker)
-            parts.append(_disaggregated(scope, prefill, decode).shifted(first + len(prefill), first))
+        aggregated.append(_aggregated(worker).shifted(start, 0))
+        first = start + len(worker)
+        disaggregated.append(_disaggregated(scope, prefill, decode).shifted(first + len(prefill), first))
         excluded += scope.excluded
-    units = Units.stack(parts)
+    units = _of_modes(request, Units.stack(aggregated), Units.stack(disaggregated))
     sound = np.isfinite(units.ttft_ms) & np.isfinite(units.itl_ms) & np.isfinite(units.rate)
     sound &= (units.ttft_ms > 0) & (units.itl_ms > 0) & (units.rate > 0)
     excluded += Counter({NOT_FINITE: int(np.count_nonzero(~sound))})
@@ -125,11 +124,12 @@ def candidates(request: Request, model: Model) -> Candidates:
     )
 
 
-def _modes(request: Request) -> tuple[str, ...]:
-    """A planner scales either pools of prefill and decode engines (its default) or aggregated engines."""
+def _of_modes(request: Request, aggregated: Units, disaggregated: Units) -> Units:
+    """Both modes; for a planner the one that it is configured for, or pools where two engines fit and else one."""
     if request.planner is None:
-        return ("agg", "disagg")
-    return ("agg",) if request.planner.get("mode") == "agg" or request.hardware.total_gpus < 2 else ("disagg",)
+        return Units.stack([aggregated, disaggregated])
+    mode = request.planner.get("mode") or ("disagg" if len(disaggregated.gpus) else "agg")
+    return aggregated if mode == "agg" else disaggregated
 
 
 def _concurrencies(layout: Layout, request: Request) -> FloatColumn:
@@ -163,6 +163,8 @@ def _disaggregated(scope: _Scope, prefill: Engines, decode: Engines) -> Units:
     hardware = scope.request.hardware
     pair = pairs if scope.request.planner is None else single_pairs
     pools = pair(prefill, decode, hardware.total_gpus)
+    if len(prefill) and len(decode) and not len(pools.gpus):
+        scope.excluded[PAIR_OVER_BUDGET] += len(prefill) * len(decode)
     ranks = {  # of one attention-DP rank: those share a prompt
         "prefill_gpus": (prefill.gpus // prefill.dp)[pools.prefill],
         "decode_gpus": (decode.gpus // decode.dp)[pools.engine],

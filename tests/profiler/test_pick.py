@@ -78,6 +78,20 @@ def test_optimizing_latency_still_admits_more_than_one_sequence() -> None:
     assert pick.winner.workers[-1].max_batch > 8
 
 
+def test_the_closest_to_a_hopeless_target_can_still_serve_several_users() -> None:
+    _, pick = picked(sla={"ttft": 50, "itl": 1})
+    assert pick.winner.workers[-1].max_batch >= 4
+
+
+def test_schedulers_admit_no_more_than_keep_the_itl() -> None:
+    found, pick = picked(sla={"ttft": 20_000, "itl": 25}, backend="vllm")
+    worker = pick.winner.workers[-1]
+    table = found.engines
+    same = (table.gpus == worker.layout.gpus) & (table.role == (0 if pick.winner.mode == "agg" else 2))
+    assert table.itl_ms[same & (table.concurrency == worker.max_batch)] == pytest.approx(25, rel=0.15)
+    assert np.all(table.itl_ms[same & (table.concurrency <= worker.max_batch)] <= 25)
+
+
 def test_a_planner_gets_one_replica_of_independent_picks() -> None:
     asked, found = searched(DENSE, 16, planner=True)
     pick = choose(asked, found)
@@ -88,9 +102,20 @@ def test_a_planner_gets_one_replica_of_independent_picks() -> None:
     assert pick.winner.workers[1].layout == found.layouts[engines.layout[best]]
 
 
-def test_a_planner_with_one_gpu_stays_aggregated() -> None:
-    _, pick = picked(1, "Qwen/Qwen3-0.6B", features={"planner": {}})
+def test_a_planner_without_room_for_two_engines_scales_one_kind() -> None:
+    _, pick = picked(2, DENSE, backend="vllm", features={"planner": {}})
+    assert (pick.winner.mode, pick.winner.label) == ("agg", "vllm agg 1x TP2")
+
+
+def test_a_planner_told_to_scale_pools_needs_room_for_both() -> None:
+    with pytest.raises(NoCandidate, match="prefill and decode engines together need more GPUs than totalGpus"):
+        picked(2, DENSE, backend="vllm", features={"planner": {"mode": "disagg"}})
+
+
+def test_a_planner_for_one_mode_gets_that_mode() -> None:
+    _, pick = picked(16, DENSE, features={"planner": {"mode": "agg"}})
     assert pick.winner.mode == "agg"
+    assert pick.winner.workers[0].replicas == 1
 
 
 def test_a_target_that_nothing_meets_gives_the_closest() -> None:
