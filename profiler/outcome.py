@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 150_000
 MAX_ESCAPED_BYTES: Final = 240_000
-MAX_POINTS: Final = 24
+MAX_POINTS: Final = 16
 STATUS_BYTES: Final = 4_000  # kept free for the status file
 
 COLUMNS: Final = (

@@ -102,6 +102,7 @@ def candidates(request: Request, model: Model) -> Candidates:
         scope = _Scope.of(request, model, index, known)
         start = sum(len(table) for table in tables)
         worker, answer = scope.engines("worker", estimate.aggregated, grid=True)
+        worker = _running(worker, scope.excluded)
         prefill, _ = scope.engines("prefill", estimate.prefill, grid=False)
         decode, _ = scope.engines("decode", estimate.decode, grid=True)
         tables += [worker, prefill, decode]
@@ -142,6 +143,13 @@ def _concurrencies(layout: Layout, request: Request) -> FloatColumn:
         grid = np.concatenate((grid, np.ceil(load / engines)))
     ordered = np.sort(np.minimum(grid, top))
     return ordered[np.diff(ordered, prepend=0) > 0]  # np.unique would import numpy.ma, a tenth of the whole run
+
+
+def _running(engines: Engines, excluded: Counter[str]) -> Engines:
+    """The engines that run all their requests: more than fit the KV cache only wait, and show as endless TTFTs."""
+    fits = engines.concurrency <= np.maximum(engines.max_concurrency, 1)
+    excluded[estimate.REASONS[estimate.Reason.CONCURRENCY]] += int(np.count_nonzero(~fits))
+    return engines.take(fits)
 
 
 def _aggregated(engines: Engines) -> Units:

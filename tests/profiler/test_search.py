@@ -96,6 +96,13 @@ def test_every_row_is_a_deployment_within_the_budget(
     np.testing.assert_allclose(found.throughput_per_gpu * found.gpus, found.request_rate * osl, rtol=1e-5)
 
 
+def test_no_engine_runs_more_than_its_kv_cache_holds() -> None:
+    found = candidates(request(), load(DENSE))
+    engines = found.engines.take(found.engine)
+    assert np.all(engines.concurrency <= np.maximum(engines.max_concurrency, 1))
+    assert found.ttft_ms.max() < 60_000
+
+
 def test_prefill_keeps_up_with_decode() -> None:
     found = candidates(request(), load(DENSE))
     pools = np.flatnonzero(found.disaggregated)
