@@ -14,6 +14,7 @@ from tests.cluster import build
 from tests.cluster.api import ApiFailure
 from tests.cluster.container import obstacle
 from tests.cluster.controlplane import REPOSITORY, ControlPlane, Run
+from tests.cluster.namespaces import temporary_namespace
 from tests.cluster.node import NODES, Nodes
 from tests.cluster.polling import eventually
 
@@ -77,25 +78,11 @@ def control_plane() -> ControlPlane:
 
 @pytest.fixture
 def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A fresh namespace whose default service account is ready. Deleted afterwards, without waiting for it."""
-    api = control_plane.api
+    """A fresh namespace, whose objects no webhook of another test is asked about."""
     slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-")[:40].strip("-")
     name = f"t-{slug}-{secrets.token_hex(3)}"
-    api.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-
-    def ready() -> bool:
-        try:
-            api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default")
-            api.get(f"/api/v1/namespaces/{name}/configmaps/kube-root-ca.crt")
-        except ApiFailure as failure:
-            if failure.code != 404:
-                raise
-            return False
-        return True
-
-    eventually(ready, 30, f"namespace {name} has no default service account")
-    yield name
-    api.delete(f"/api/v1/namespaces/{name}")
+    with temporary_namespace(control_plane, name, admission=False):
+        yield name
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,9 @@ from webhook.app import MUTATE_DGDR, VALIDATE_DGDR
 NAME = "kubectl-dynamo"
 FIELD_MANAGER = "dgdr-webhook"
 TIMEOUT_SECONDS = 5
+LABEL_ADMISSION = (
+    "dgdr.nvidia.com/admission"  # "disabled" on a namespace: only the policy refuses there
+)
 
 # Asked only for what can be refused: a new request or a changed spec, and never for an object on its way out.
 MATCH_CONDITIONS = (
@@ -54,7 +57,10 @@ def _configuration(kind: str, extra: dict[str, Any], url: str, ca: bytes) -> dic
         "matchPolicy": "Equivalent",
         "matchConditions": [dict(condition) for condition in MATCH_CONDITIONS],
         "namespaceSelector": {
-            "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]}]
+            "matchExpressions": [
+                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]},
+                {"key": LABEL_ADMISSION, "operator": "NotIn", "values": ["disabled"]},
+            ]
         },
         "failurePolicy": "Ignore",
         "sideEffects": "None",
