@@ -63,9 +63,23 @@ def webhook(control_plane: ControlPlane, crds: None, tmp_path_factory: pytest.Te
             return "serving on" in log.read_text()
 
         eventually(registered, 30, "the webhook did not register")
+        eventually(lambda: _asked(control_plane), 30, "the API server does not ask the webhook", interval=0.2)
         yield
         for kind in CONFIGURATIONS:
             control_plane.run_kubectl("delete", kind, "kubectl-dynamo")
+
+
+def _asked(control_plane: ControlPlane) -> bool:
+    """Whether the API server asks the webhook yet: it takes a new configuration in after a moment."""
+    canary = {
+        "apiVersion": "nvidia.com/v1beta1",
+        "kind": "DynamoGraphDeploymentRequest",
+        "metadata": {"name": "canary"},
+        "spec": {"model": "Qwen/Qwen3-0.6B", "hardware": {"gpuSku": "canary"}},
+    }
+    command = ("create", "--dry-run=server", "-f", "-")
+    done = control_plane.run_kubectl(*command, input=json.dumps(canary), check=False, namespace="default")
+    return "admission webhook" in done.stderr
 
 
 @dataclass(frozen=True)
