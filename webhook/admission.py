@@ -1,21 +1,67 @@
-"""What the webhook says of a request for a deployment. Pure: a review in, an answer out.
+"""What the webhook says of a request, and of a deployment that is made for one. Pure: review and facts in, answer out.
 
-Both calls run `crds.rules`: the mutating one because it is asked before the schema, so that a sentence that helps comes
+Both calls run the rules: the mutating one because it is asked before the schema, so that a sentence that helps comes
 before the enum's own; the validating one because it sees the final object.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 from crds import rules
-from webhook import reviews
-from webhook.reviews import Review
+from webhook import defaults, facts, injection
+from webhook.defaults import Settings
+from webhook.facts import Facts, NothingKnown
+from webhook.hooks import MUTATE_DGD, MUTATE_DGDR, VALIDATE_DGD, VALIDATE_DGDR
+from webhook.reviews import Answer, Review
 
 
-def answer(review: Review) -> bytes:
-    """Refuse what breaks a rule. What is not about a whole object (DELETE, a subresource) passes."""
-    if review.object is None or review.subresource:
-        return reviews.allowed(review.uid)
-    found = rules.check(review.object, review.old_object)
-    if found.errors:
-        return reviews.denied(review.uid, found.errors, warnings=found.warnings)
-    return reviews.allowed(review.uid, warnings=found.warnings)
+@dataclass(frozen=True)
+class Admission:
+    """The answers to reviews. What is not about a whole object (DELETE, a subresource) always passes."""
+
+    settings: Settings = field(default_factory=Settings)
+    facts: Facts = field(default_factory=NothingKnown)
+
+    def answerers(self) -> dict[str, Callable[[Review], Answer]]:
+        """What answers reviews, by the path at which they are asked."""
+        return {
+            MUTATE_DGDR: self.mutate_request,
+            VALIDATE_DGDR: self.validate_request,
+            MUTATE_DGD: self.mutate_deployment,
+            VALIDATE_DGD: self.validate_deployment,
+        }
+
+    def mutate_request(self, review: Review) -> Answer:
+        """Refuse a DGDR that breaks a rule; else fill in what it leaves open."""
+        if review.object is None or review.subresource:
+            return Answer(review.uid)
+        found = self._findings(review)
+        if found.errors:
+            return Answer(review.uid, found.errors, found.warnings)
+        changes = defaults.changes(review, self.settings, self.facts)
+        # The rules' warnings come with the validating call, once.
+        return Answer(review.uid, warnings=changes.warnings, patch=changes.patch)
+
+    def validate_request(self, review: Review) -> Answer:
+        """Refuse a DGDR that breaks a rule."""
+        if review.object is None or review.subresource:
+            return Answer(review.uid)
+        found = self._findings(review)
+        return Answer(review.uid, found.errors, found.warnings)
+
+    def mutate_deployment(self, review: Review) -> Answer:
+        """Add to a DGD that is made for a request what its cluster and its request call for."""
+        missing = injection.missing(review, self.facts)
+        return Answer(review.uid, patch=[one.operation for one in missing])
+
+    def validate_deployment(self, review: Review) -> Answer:
+        """Warn where something is missing all the same: the mutating call may fail open."""
+        missing = injection.missing(review, self.facts)
+        return Answer(review.uid, warnings=[one.warning for one in missing])
+
+    def _findings(self, review: Review) -> rules.Findings:
+        assert review.object is not None
+        context = facts.context(review.object, review.namespace, self.facts, self.settings.mode)
+        return rules.check(review.object, review.old_object, context)

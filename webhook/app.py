@@ -1,4 +1,4 @@
-"""The Flask application: paths, and errors that are answers. Where a review goes is a table."""
+"""The Flask application: paths, and errors that are answers. Where a review goes is a table of `Admission`."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from crds.errors import InputError
-from webhook import admission, reviews
-from webhook.reviews import Review
+from webhook import reviews
+from webhook.admission import Admission
+from webhook.reviews import Answer, Review
 
 log = logging.getLogger(__name__)
 
-MUTATE_DGDR = "/mutate/dynamographdeploymentrequests"
-VALIDATE_DGDR = "/validate/dynamographdeploymentrequests"
 MAX_BODY = 7 * 2**20  # two objects of 3 MB, the largest that the API server sends, and the envelope
 
-REVIEWS: dict[str, Callable[[Review], bytes]] = {MUTATE_DGDR: admission.answer, VALIDATE_DGDR: admission.answer}
 
-
-def create_app() -> Flask:
+def create_app(admission: Admission = Admission()) -> Flask:  # noqa: B008 - frozen
     """The application: one route per kind of review, and the two probes."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    for path, answer in REVIEWS.items():
+    for path, answer in admission.answerers().items():
         app.add_url_rule(path, path, _reviewer(answer), methods=["POST"])
     for path in ("/livez", "/readyz"):
         app.add_url_rule(path, path, lambda: Response("ok\n", mimetype="text/plain"))
@@ -34,7 +31,7 @@ def create_app() -> Flask:
     return app
 
 
-def _reviewer(answer: Callable[[Review], bytes]) -> Callable[[], Response]:
+def _reviewer(answer: Callable[[Review], Answer]) -> Callable[[], Response]:
     def view() -> Response:
         if request.mimetype != "application/json":
             reason = f'content type "{request.mimetype}" is not application/json'
@@ -43,7 +40,7 @@ def _reviewer(answer: Callable[[Review], bytes]) -> Callable[[], Response]:
             review = reviews.decode(request.get_data(cache=False))
         except InputError as error:
             return _json(reviews.not_understood(str(error)), 400)
-        return _json(answer(review))
+        return _json(reviews.encode(answer(review)))
 
     return view
 

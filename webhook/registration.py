@@ -11,14 +11,12 @@ from typing import Any
 
 from crds import vocabulary as v
 from crds.kube.resources import Cluster
-from webhook.app import MUTATE_DGDR, VALIDATE_DGDR
+from webhook.hooks import MUTATE_DGDR, VALIDATE_DGDR
 
 NAME = "kubectl-dynamo"
 FIELD_MANAGER = "dgdr-webhook"
 TIMEOUT_SECONDS = 5
-LABEL_ADMISSION = (
-    "dgdr.nvidia.com/admission"  # "disabled" on a namespace: only the policy refuses there
-)
+LABEL_ADMISSION = "dgdr.nvidia.com/admission"  # "disabled" on a namespace: only the policy refuses there
 
 # Asked only for what can be refused: a new request or a changed spec, and never for an object on its way out.
 MATCH_CONDITIONS = (

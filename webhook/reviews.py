@@ -16,10 +16,16 @@ import msgspec
 from crds.errors import InputError
 from crds.fields import FieldError
 
+Operation = dict[str, Any]  # of a JSON Patch (RFC 6902)
+
 API_VERSION = "admission.k8s.io/v1"
 KIND = "AdmissionReview"
 MAX_WARNINGS = 20
 MAX_WARNING_LENGTH = 250  # the API server cuts longer ones
+
+
+class _User(msgspec.Struct):
+    username: str = ""
 
 
 class _Meta(msgspec.Struct, rename="camel"):
@@ -28,6 +34,7 @@ class _Meta(msgspec.Struct, rename="camel"):
     name: str = ""
     namespace: str = ""
     sub_resource: str = ""
+    user_info: _User = msgspec.field(default_factory=_User)
     object: Any = None
     old_object: Any = None
 
@@ -44,13 +51,14 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True)
 class Review:
-    """What is asked: an operation on an object, with what it was before (null where there is none)."""
+    """What is asked: an operation of `user` on an object, with what it was before (null where there is none)."""
 
     uid: str
     operation: str
     subresource: str
     namespace: str
     name: str
+    user: str
     object: dict[str, Any] | None
     old_object: dict[str, Any] | None
 
@@ -78,35 +86,52 @@ def decode(body: bytes) -> Review:
         subresource=request.sub_resource,
         namespace=request.namespace,
         name=request.name,
+        user=request.user_info.username,
         object=request.object,
         old_object=request.old_object,
     )
 
 
-def allowed(uid: str, *, warnings: Sequence[str] = (), patch: Sequence[dict[str, Any]] = ()) -> bytes:
-    """Let it pass, perhaps with warnings, perhaps changed by JSON Patch operations."""
-    response: dict[str, Any] = {"uid": uid, "allowed": True}
-    if patch:
+@dataclass(frozen=True)
+class Answer:
+    """What is answered: refused where there are errors, else let pass, perhaps changed by JSON Patch operations."""
+
+    uid: str
+    errors: Sequence[FieldError] = ()
+    warnings: Sequence[str] = ()
+    patch: Sequence[Operation] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the write passes."""
+        return not self.errors
+
+
+def encode(answer: Answer) -> bytes:
+    """The AdmissionReview of an answer."""
+    response: dict[str, Any] = {"uid": answer.uid, "allowed": answer.allowed}
+    if answer.errors:
+        response["status"] = _invalid(answer.errors)
+    elif answer.patch:
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(_ENCODER.encode(list(patch))).decode()
-    return _encode(response, warnings)
+        response["patch"] = base64.b64encode(_ENCODER.encode(answer.patch)).decode()
+    return _encode(response, answer.warnings)
 
 
-def denied(uid: str, errors: Sequence[FieldError], *, warnings: Sequence[str] = ()) -> bytes:
-    """Refuse it as Invalid (422): all errors in the message, each as a cause."""
+def _invalid(errors: Sequence[FieldError]) -> dict[str, Any]:
+    """Status Invalid (422): all errors in the message, each as a cause."""
     lines = [str(error) for error in errors]
     message = lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} errors:", *(f"* {line}" for line in lines)])
     causes = [
         {"reason": error.reason, "field": error.path, "message": f"{error.type}: {error.detail}"} for error in errors
     ]
-    status = {
+    return {
         "status": "Failure",
         "reason": "Invalid",
         "code": 422,
         "message": message,
         "details": {"causes": causes},
     }
-    return _encode({"uid": uid, "allowed": False, "status": status}, warnings)
 
 
 def not_understood(reason: str, *, code: int = 400) -> bytes:

@@ -7,6 +7,7 @@ cases on which rule and twin must agree.
 * `spec`, `names`: what a request may say, one function a rule.
 * `change`: what an update may change.
 * `advice`: what is allowed but likely a mistake, as warnings.
+* `cluster`: what is allowed but will not work in this cluster, as warnings.
 * `context`: what a caller knows besides the object.
 """
 

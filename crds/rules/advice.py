@@ -24,7 +24,7 @@ _LONGEST_SERVICES: Final[dict[str, int]] = {
 _MAX_TOGETHER: Final = 45  # DGD plus service name, in the profiler of Dynamo 1.2
 _HUB_REPOSITORY: Final = re.compile(r"(?:^|/)models--[^/]+(?:/snapshots)?/*$")
 _DGD_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
-_DGD_SPEC_FIELDS: Final = frozenset(
+DGD_SPEC_FIELDS: Final = frozenset(
     {
         "annotations",
         "backendFramework",
@@ -38,6 +38,40 @@ _DGD_SPEC_FIELDS: Final = frozenset(
         "topologyConstraint",
     }
 )
+SERVICE_FIELDS: Final = frozenset(
+    {
+        "annotations",
+        "autoscaling",
+        "checkpoint",
+        "componentType",
+        "dynamoNamespace",
+        "envFromSecret",
+        "envs",
+        "eppConfig",
+        "extraPodMetadata",
+        "extraPodSpec",
+        "failover",
+        "frontendSidecar",
+        "globalDynamoNamespace",
+        "gpuMemoryService",
+        "ingress",
+        "labels",
+        "livenessProbe",
+        "modelRef",
+        "multinode",
+        "readinessProbe",
+        "replicas",
+        "resources",
+        "scalingAdapter",
+        "serviceName",
+        "sharedMemory",
+        "subComponentType",
+        "topologyConstraint",
+        "volumeMounts",
+    }
+)
+_SERVICES: Final = "spec.overrides.dgd.spec.services"
+_DEPRECATED: Final = (("dynamoNamespace", "leave it out"), ("autoscaling", "use a scaling adapter"))
 
 
 def yaml_names(document: Document, _: Context) -> Iterator[str]:
@@ -61,12 +95,6 @@ def service_names(document: Document, _: Context) -> Iterator[str]:
         yield f"{path}: with a service name over {_MAX_TOGETHER} characters, which Dynamo's profiler refuses"
 
 
-def dgd_exists(_: Document, context: Context) -> Iterator[str]:
-    """NVIDIA's operator reports a DGD that it finds under the target name as its own, and deploys nothing."""
-    if context.dgd_exists:
-        yield "metadata.name: a DynamoGraphDeployment of the target name exists; it will be kept as it is"
-
-
 def gpu_unknown(document: Document, context: Context) -> Iterator[str]:
     """Beside NVIDIA's operator an unknown GPU is its own discovery's business."""
     if context.mode is Mode.BESIDE and context.hardware_known is False and not get(document, "spec.hardware.gpuSku"):
@@ -82,11 +110,32 @@ def snapshot(document: Document, _: Context) -> Iterator[str]:
 
 def dgd_override_fields(document: Document, _: Context) -> Iterator[str]:
     """Fields that a v1alpha1 DGD does not have are dropped when the override is merged."""
-    for path, known in (("spec.overrides.dgd", _DGD_FIELDS), ("spec.overrides.dgd.spec", _DGD_SPEC_FIELDS)):
-        given = get(document, path)
-        for field in given if isinstance(given, dict) else ():
-            if field not in known:
-                yield f"{path}.{str(field)[:24]}: is no field of a v1alpha1 DynamoGraphDeployment and is ignored"
+    for path, known in (("spec.overrides.dgd", _DGD_FIELDS), ("spec.overrides.dgd.spec", DGD_SPEC_FIELDS)):
+        yield from _unknown(path, get(document, path), known)
+    for name, service in _override_services(document):
+        yield from _unknown(f"{_SERVICES}.{name}", service, SERVICE_FIELDS)
+
+
+def _unknown(path: str, given: Any, known: frozenset[str]) -> Iterator[str]:
+    for field in given if isinstance(given, dict) else ():
+        if field not in known:
+            yield f"{path}.{str(field)[:24]}: is no field of a v1alpha1 DynamoGraphDeployment and is ignored"
+
+
+def _override_services(document: Document) -> Iterator[tuple[str, Any]]:
+    services = get(document, _SERVICES)
+    for name, service in services.items() if isinstance(services, dict) else ():
+        yield str(name)[:17], service
+
+
+def deprecated(document: Document, _: Context) -> Iterator[str]:
+    """Fields that are accepted and have no effect any more."""
+    if get(document, "spec.enableGpuDiscovery") is not None:
+        yield "spec.enableGpuDiscovery: is deprecated and has no effect; leave it out"
+    for name, service in _override_services(document):
+        for field, instead in _DEPRECATED:
+            if get(service, field) is not None:
+                yield f"{_SERVICES}.{name}.{field}: is deprecated and ignored; {instead}"
 
 
 def planner_disabled(document: Document, _: Context) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from crds import vocabulary as v
 from crds.fields import FieldError, get
-from crds.rules import advice, change, names, spec
+from crds.rules import advice, change, cluster, names, spec
 from crds.rules.context import Context
 
 Document = Mapping[str, Any]
@@ -48,11 +48,18 @@ FROZEN: Final = "frozen"
 ADVICE: Final = (
     advice.yaml_names,
     advice.service_names,
-    advice.dgd_exists,
+    cluster.dgd_exists,
     advice.snapshot,
+    cluster.claim_missing,
+    cluster.token_missing,
     advice.gpu_unknown,
+    cluster.gpu_elsewhere,
+    cluster.gpu_unmeasured,
     advice.dgd_override_fields,
     advice.planner_disabled,
+    cluster.planner_without_prometheus,
+    cluster.multinode_missing,
+    advice.deprecated,
 )
 
 # The order in which the API declares its fields, and so the order of errors. A parent comes before its fields.

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from crds.errors import InputError
 from crds.fields import invalid, required
 from webhook import reviews
-from webhook.app import MUTATE_DGDR, REVIEWS, VALIDATE_DGDR, create_app
+from webhook.admission import Admission
+from webhook.app import create_app
+from webhook.hooks import MUTATE_DGDR, VALIDATE_DGDR
+from webhook.reviews import Answer
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -119,7 +122,7 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
     assert post(VALIDATE_DGDR, b" " * (8 * 2**20))[0] == 413
 
 
-@given(JSON, JSON, st.sampled_from(sorted(REVIEWS)))
+@given(JSON, JSON, st.sampled_from(sorted(Admission().answerers())))
 @settings(max_examples=300, deadline=None)
 def test_any_structure_gets_a_well_formed_answer(new: Any, old: Any, path: str) -> None:
     code, answer = post(path, json.dumps(review(object=new, oldObject=old)).encode())
@@ -137,13 +140,15 @@ def test_any_spec_gets_a_well_formed_answer(spec: Any) -> None:
 
 def test_warnings_travel_on_refusals_too_and_are_cut() -> None:
     errors = [required("spec.model", "the model to serve"), invalid("spec.sla.itl", 0, "must be greater than 0")]
-    response = json.loads(reviews.denied("u", errors, warnings=["w" * 1000]))["response"]
+    response = json.loads(reviews.encode(Answer("u", errors, ["w" * 1000])))["response"]
     assert len(response["warnings"][0]) == reviews.MAX_WARNING_LENGTH
 
 
 def test_a_patch_comes_with_its_type() -> None:
-    plain = json.loads(reviews.allowed("u"))["response"]
-    patched = json.loads(reviews.allowed("u", patch=[{"op": "add", "path": "/spec/image", "value": "i"}]))["response"]
+    plain = json.loads(reviews.encode(Answer("u")))["response"]
+    patched = json.loads(reviews.encode(Answer("u", patch=[{"op": "add", "path": "/spec/image", "value": "i"}])))[
+        "response"
+    ]
     assert "patchType" not in plain
     assert patched["patchType"] == "JSONPatch"
 
