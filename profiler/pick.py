@@ -16,6 +16,7 @@ from profiler.goals import Goal, Goals, Limit, goals
 from profiler.pareto import frontier
 from profiler.profile import Alternative, Configuration, Layout, Searched, Target
 from profiler.request import Request
+from profiler.scaling import shortfall
 
 CLOUD_POINTS: Final = 400  # a picture in a terminal shows no more
 
@@ -73,7 +74,7 @@ def choose(request: Request, found: Candidates) -> Pick:
             for x, y in zip(found.throughput_per_user[cloud], found.throughput_per_gpu[cloud], strict=True)
         ),
         searched=_searched(found, wanted.limits, miss),
-        warnings=() if met else (_shortfall(wanted.limits, bound, winner),),
+        warnings=_warnings(request, found, wanted.limits, bound, winner, met),
     )
 
 
@@ -136,7 +137,14 @@ def _why(wanted: Goals, bound: frozenset[str], met: bool) -> str:
     if not met:
         return f"closest to {limits}, which nothing within the budget meets; {named} is missed most"
     sentence = f"{wanted.text} with {limits}" if limits else wanted.text
-    return f"{sentence}; {named} is what limits it" if named else sentence
+    return f"{sentence}; limited by {named}" if named else sentence
+
+
+def _warnings(
+    request: Request, found: Candidates, limits: Sequence[Limit], bound: frozenset[str], winner: int, met: bool
+) -> tuple[str, ...]:
+    missed = None if met else _shortfall(limits, bound, winner)
+    return tuple(text for text in (missed, shortfall(request, found, winner)) if text)
 
 
 def _shortfall(limits: Sequence[Limit], bound: frozenset[str], winner: int) -> str:

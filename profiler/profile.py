@@ -89,7 +89,7 @@ class Configuration:
     workers: tuple[Worker, ...]
     gpus: int
     metrics: Metrics
-    provenance: str  # measured | transferred, with or without "calibrated"
+    provenance: str  # "measured" or "transferred", perhaps followed by " calibrated"
 
     @property
     def label(self) -> str:

@@ -34,8 +34,11 @@ def headline(profile: Profile, style: Style) -> str:
     """The verdict in a sentence."""
     gpus = f"{profile.pick.gpus} of {count(profile.asked.total_gpus, 'GPU')}"
     if profile.sla_met:
-        loaded = profile.asked.request_rate or profile.asked.concurrency
-        return verdict(State.OK, f"{profile.asked.model}: {'SLA and load' if loaded else 'SLA'} met with {gpus}", style)
+        loaded = any(target.name in FLOORS for target in profile.targets)
+        start = " to start with, for the planner to scale" if profile.asked.planner else ""
+        return verdict(
+            State.OK, f"{profile.asked.model}: {'SLA and load' if loaded else 'SLA'} met with {gpus}{start}", style
+        )
     missed = sorted((target for target in profile.targets if not target.met), key=lambda target: not target.binding)
     by = f", {_name(missed[0])} missed by {_gap(missed[0])}" if missed else ""
     return verdict(State.BAD, f"{profile.asked.model}: nothing meets the SLA; the closest uses {gpus}{by}", style)
@@ -109,9 +112,17 @@ def pick(profile: Profile, style: Style) -> str:
             "",
             workers(chosen, style),
             "",
-            paragraph(f"Numbers are {chosen.provenance} estimates; intervals hold 80% of the time.", style),
+            paragraph(f"{_origin(chosen)}; intervals hold 80% of the time.", style),
         ]
     )
+
+
+def _origin(configuration: Configuration) -> str:
+    """Where the numbers come from, in words."""
+    seen = "a GPU that was measured" if configuration.provenance.startswith("measured") else "GPUs that were measured"
+    moved = "" if configuration.provenance.startswith("measured") else ", carried over by data sheet"
+    known = ", corrected by measurements of this deployment" if "calibrated" in configuration.provenance else ""
+    return f"Estimated from {seen}{moved}{known}"
 
 
 def metrics(configuration: Configuration, targets: tuple[Target, ...], style: Style) -> str:

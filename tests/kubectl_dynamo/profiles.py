@@ -65,7 +65,7 @@ def aggregated(tp: int, replicas: int, per_user: float, per_gpu: float, *, ttft_
         workers=(Worker("worker", Layout(tp=tp), replicas, 64, 410_000, 121.4),),
         gpus=tp * replicas,
         metrics=metrics(per_user, per_gpu, ttft_ms=ttft_ms, gpus=tp * replicas),
-        provenance="measured, calibrated",
+        provenance="measured calibrated",
     )
 
 
@@ -81,7 +81,7 @@ def disaggregated(prefill: int, decode: int, per_user: float, per_gpu: float) ->
         ),
         gpus=gpus,
         metrics=metrics(per_user, per_gpu, gpus=gpus),
-        provenance="measured, calibrated",
+        provenance="measured calibrated",
     )
 
 

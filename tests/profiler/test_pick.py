@@ -141,7 +141,7 @@ def test_a_load_beyond_the_budget_is_a_miss_and_never_no_replicas() -> None:
 def test_the_limit_that_binds_is_the_one_without_which_more_is_possible() -> None:
     _, tight_itl = picked(sla={"ttft": 60_000, "itl": 12})
     assert [target.name for target in tight_itl.targets if target.binding] == ["itl_ms"]
-    assert "ITL is what limits it" in tight_itl.why
+    assert "limited by ITL" in tight_itl.why
 
 
 def test_alternatives_cover_every_engine_and_mode_and_say_why_not() -> None:
