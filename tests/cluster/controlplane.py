@@ -104,12 +104,14 @@ class Run:
 
 
 def _free(path: Path) -> bool:
-    with path.open() as handle:
-        try:
+    try:
+        with path.open() as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:  # whoever held it has removed it
         return True
+    return True
 
 
 @dataclass(frozen=True)

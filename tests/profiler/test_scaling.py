@@ -15,8 +15,8 @@ from profiler.search import candidates
 from tests.profiler.requests import DENSE, request
 
 
-def searched(gpus: int = 16, **spec: Any) -> tuple[Request, Candidates]:
-    asked = request(DENSE, gpus, features={"planner": {}}, **spec)
+def searched(gpus: int = 16, mode: str = "disagg", **spec: Any) -> tuple[Request, Candidates]:
+    asked = request(DENSE, gpus, features={"planner": {"mode": mode}}, **spec)
     return asked, candidates(asked, load(DENSE))
 
 
@@ -35,7 +35,7 @@ def test_both_pools_are_scaled_within_the_budget() -> None:
 
 
 def test_an_aggregated_engine_is_scaled_to_all_gpus() -> None:
-    _, found = searched()
+    _, found = searched(mode="agg")
     row = int(np.flatnonzero(~found.disaggregated)[0])
     engine = found.engine[row]
     assert reachable_rate(found, row, 17) == 17 // found.engines.gpus[engine] * found.engines.requests_per_s[engine]
