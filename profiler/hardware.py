@@ -29,6 +29,7 @@ class Gpu:
     network_bandwidth: float  # between nodes, per direction and GPU (a default; clusters differ)
     gpus_per_node: int  # a default only; the request or discovery wins
     measured: bool  # whether the estimator's coefficients saw this GPU
+    source: str  # of the numbers
 
 
 @cache
@@ -36,6 +37,11 @@ def _table() -> dict[str, Gpu]:
     text = resources.files("profiler").joinpath("data/gpus.json").read_text(encoding="utf-8")
     fields = Gpu.__dataclass_fields__
     return {sku: Gpu(sku=sku, **{k: v for k, v in row.items() if k in fields}) for sku, row in json.loads(text).items()}
+
+
+def skus() -> tuple[str, ...]:
+    """Every SKU that is known here: those of the API, and others that people measure."""
+    return tuple(_table())
 
 
 def gpu(sku: str, *, vram_mb: float | None = None) -> Gpu:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crds.errors import UnknownModel
-from profiler.models import catalogue, directory, hub
+from profiler.models import catalogue, directory
 from profiler.models.config import from_config
 from profiler.models.model import Latent, Linear, Model, Sparse
 
@@ -30,6 +30,8 @@ def load(name: str, *, path: str | Path | None = None, online: bool = False) -> 
         raise _unknown(name, "there is no config.json in that directory")
     if not online:
         raise _unknown(name, "it is not in the packaged catalogue, and the hub was not asked")
+    from profiler.models import hub  # urllib, only where the hub is asked
+
     try:
         return from_config(name, hub.config(name))
     except hub.HubError as error:

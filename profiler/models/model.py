@@ -11,6 +11,15 @@ Attention = Literal["dense", "moe", "mla", "lin"]
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("bf16", "fp8", "fp8_block", "int4", "mxfp4", "nvfp4")
 FOUR_BIT: tuple[Quantization, ...] = ("int4", "mxfp4", "nvfp4")
+# With scales: below 0.1 % for fp8; fp4 has an 8-bit scale per 16 weights, int4 a 16-bit scale per 32 to 128.
+WEIGHT_BYTES: dict[Quantization, float] = {
+    "bf16": 2.0,
+    "fp8": 1.0,
+    "fp8_block": 1.0,
+    "int4": 0.53,
+    "mxfp4": 0.5625,
+    "nvfp4": 0.5625,
+}
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,17 @@ class Model:
         """Parameters that one token passes through."""
         idle = self.expert_parameters * (self.experts - self.experts_per_token) // max(self.experts, 1)
         return self.parameters - idle
+
+    @property
+    def weight_bytes(self) -> float:
+        """Bytes of all weights. Embeddings stay 16 bit; 4-bit MoE checkpoints quantise the experts and little else."""
+        each = dense = WEIGHT_BYTES[self.quantization]
+        if self.is_moe and self.quantization in FOUR_BIT:
+            dense = 1.5 if self.latent else 2.0
+        embeddings = self.hidden * self.vocab * (1 if self.tied_embeddings else 2)
+        return (
+            (self.attention_parameters + self.mlp_parameters) * dense + self.expert_parameters * each + embeddings * 2
+        )
 
     @property
     def kv_elements_per_token(self) -> int:

@@ -1,0 +1,198 @@
+"""`kubectl dynamo estimate`: what one engine does at a point, or at every point of a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+from crds import vocabulary as v
+from crds.errors import InputError, ProfileError
+from kubectl_dynamo.options import Output, global_options, note, show, style
+
+if TYPE_CHECKING:
+    from profiler.measured import Measurements
+
+WIDER: Final = (1, 2, 4, 8, 16, 32)  # tensor-parallel sizes to suggest where a point has no answer
+
+
+class PointFlag(NamedTuple):
+    """A flag, the column of a table of points that it stands for, its type and its help."""
+
+    name: str
+    column: str
+    type: Any
+    help: str
+
+
+def _choice(values: Any) -> click.Choice[str]:
+    return click.Choice([str(value) for value in values])
+
+
+POINT_FLAGS: Final = (
+    PointFlag("--model", "model", str, "Model: a Hugging Face id, or a directory with its config.json"),
+    PointFlag("--gpu", "gpu_sku", str, "GPU: h200_sxm, b200_sxm, ..."),
+    PointFlag("--backend", "backend", _choice(v.ENGINES), "Engine (vllm)"),
+    PointFlag("--quantization", "quantization", str, "Weights: bf16, fp8, ... (as the checkpoint)"),
+    PointFlag("--kv-cache-dtype", "kv_cache_dtype", str, "KV cache: bf16 or fp8 (as the checkpoint)"),
+    PointFlag("--mode", "mode", _choice(("agg", "prefill", "decode")), "What the engine does (agg: both)"),
+    PointFlag("--tp", "tp", int, "Tensor parallel GPUs (1)"),
+    PointFlag("--pp", "pp", int, "Pipeline stages (1)"),
+    PointFlag("--dp", "dp", int, "Attention data parallel ranks (1)"),
+    PointFlag("--moe-tp", "moe_tp", int, "Ranks that split each expert (tp * dp / ep)"),
+    PointFlag("--ep", "moe_ep", int, "Ranks that experts are spread over (1; with --dp: all)"),
+    PointFlag("--isl", "isl", float, "Mean input length in tokens (4000)"),
+    PointFlag("--osl", "osl", float, "Mean output length in tokens (1000)"),
+    PointFlag("--concurrency", "concurrency", float, "Requests in flight on one engine (1)"),
+    PointFlag("--arrival", "arrival", _choice(("steady", "closed", "burst")), "How requests arrive (steady)"),
+    PointFlag("--admission-wait-steps", "admission_wait_steps", float, "Decode steps that admission waits (0)"),
+)
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    if param.name == "gpu_sku":
+        values: tuple[str, ...] = v.GPU_SKUS
+    else:
+        from profiler.models import catalogue  # loaded on TAB only
+
+        values = catalogue.names()
+    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+
+def _point_options(command: Any) -> Any:
+    for flag in reversed(POINT_FLAGS):
+        completes: dict[str, Any] = {"shell_complete": _complete} if flag.column in {"model", "gpu_sku"} else {}
+        command = click.option(flag.name, flag.column, type=flag.type, help=flag.help, **completes)(command)
+    return command
+
+
+@click.command()
+@click.option("-f", "--filename", metavar="FILE", type=click.Path(), help="CSV with one point a row (- for stdin)")
+@click.option("-o", "--output", "form", type=Output(["table", "json", "csv"]), default="table", help="Print data")
+@click.option(
+    "--measured",
+    "measured_files",
+    metavar="FILE",
+    type=click.Path(),
+    multiple=True,
+    help="What you measured: CSV or AIPerf's export; may be repeated",
+)
+@click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
+@_point_options
+@global_options
+@click.pass_context
+def estimate(
+    ctx: click.Context,
+    /,
+    filename: str | None,
+    form: str,
+    measured_files: tuple[str, ...],
+    online: bool,
+    **flags: Any,
+) -> None:
+    """Estimate TTFT, ITL, throughput and memory of one engine.
+
+    With -f, flags fill the cells that the file leaves empty.
+
+    \b
+    kubectl dynamo estimate --model Qwen/Qwen3-32B --gpu h200_sxm --tp 2 --concurrency 32
+    kubectl dynamo estimate -f points.csv -o csv > estimates.csv
+    kubectl dynamo estimate --model Qwen/Qwen3-32B --gpu h200_sxm --measured profile_export_aiperf.json
+    """
+    given = {column: _text(value) for column, value in flags.items() if value is not None}
+    if not filename and not {"model", "gpu_sku"} <= set(given):
+        raise click.UsageError("name a file with -f, or at least --model and --gpu")
+
+    measurements = _measurements(measured_files, given, online)
+    if filename:
+        _many(ctx, filename, form, given, measurements, online)
+    else:
+        _one(ctx, form, given, measurements, online)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _measurements(files: tuple[str, ...], given: dict[str, str], online: bool) -> Measurements | None:
+    if not files:
+        return None
+    from profiler import measured  # numpy, only when there is something to compute
+
+    return measured.read({path: _bytes(path) for path in files}, defaults=given, online=online)
+
+
+def _many(
+    ctx: click.Context, path: str, form: str, given: dict[str, str], measurements: Measurements | None, online: bool
+) -> None:
+    from profiler import answers, cells, points  # numpy
+
+    table = points.read(_bytes(path), "standard input" if path == "-" else path, given=tuple(given))
+    asked = cells.understand(table, defaults=given, online=online)
+    found = answers.answers(asked, measurements)
+    columns = answers.columns(asked, found, len(table))
+
+    if form == "csv":
+        show(points.to_csv(table, columns))
+    elif form == "json":
+        show(json.dumps(points.to_rows(table, columns), indent=2, ensure_ascii=False))
+    else:
+        from kubectl_dynamo.views import estimates as view
+
+        look = style(ctx)
+        show(view.many(table, columns, look), look)
+    if measurements and not any(measurements.correction(answer.question).evidence for answer in found):
+        note("Warning: no point is of a model, GPU and engine that was measured")
+
+
+def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Measurements | None, online: bool) -> None:
+    from profiler import answers, cells, models, points  # numpy
+
+    models.load(given["model"], online=online)  # these two say more of what they do not know than a reason can
+    cells.gpu_of(given["gpu_sku"])
+    table = points.Table.of(given)
+    asked = cells.understand(table, online=online)
+    if asked.faults:
+        raise InputError("this point cannot be estimated", "\n".join(asked.faults[0].split("; ")))
+    found = answers.answers(asked, measurements)
+    (answer,) = found
+    why_not = answer.why_not(0)
+    if why_not:
+        raise ProfileError("this point has no answer", why_not, _advice(given, online))
+    parts = answers.parts(answer)
+
+    if form == "csv":
+        show(points.to_csv(table, answers.columns(asked, found, 1)))
+    elif form == "json":
+        row = points.to_rows(table, answers.columns(asked, found, 1))[0]
+        show(json.dumps(row | {"decode_step_ms": parts.operations}, indent=2, ensure_ascii=False))
+    else:
+        from kubectl_dynamo.views import estimates as view
+
+        look = style(ctx)
+        show(view.one(answer, parts, look), look)
+    if measurements and not measurements.correction(answer.question).evidence:
+        note("Warning: what was measured is of another model, GPU or engine")
+
+
+def _advice(given: dict[str, str], online: bool) -> str:
+    """A tensor-parallel size with which the point has an answer."""
+    from profiler import answers, cells, points
+
+    sizes = [str(tp) for tp in WIDER if str(tp) != given.get("tp", "1")]
+    rows = tuple(tuple({**given, "tp": tp}.values()) for tp in sizes)
+    names = tuple({**given, "tp": ""})
+    asked = cells.understand(points.Table(names, names, rows, {}), online=online)
+    good = {row for answer in answers.answers(asked) for row in answer.rows[answer.estimates.answered].tolist()}
+    return f"with --tp {sizes[min(good)]} it has one" if good else ""
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,85 @@
+"""`kubectl dynamo models`: the models that are known, or what one of them needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from crds.errors import UnknownModel
+from kubectl_dynamo.options import Output, global_options, show, style
+
+if TYPE_CHECKING:
+    from profiler.models import Model
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    from profiler.models import catalogue  # loaded on TAB only
+
+    return [CompletionItem(name) for name in catalogue.names() if name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=_complete)
+@click.option("-o", "--output", "form", type=Output(["table", "json"]), default="table", help="Print data")
+@click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
+@global_options
+@click.pass_context
+def models(ctx: click.Context, name: str | None, form: str, online: bool) -> None:
+    """List the models of the catalogue, those with a word in their name, or show what one model needs.
+
+    \b
+    kubectl dynamo models deepseek
+    kubectl dynamo models Qwen/Qwen3-32B-FP8
+    kubectl dynamo models ./my-checkpoint
+    """
+    found = _named(name, online)
+
+    if form == "json":
+        rows = [_row(model) for model in found]
+        show(json.dumps(rows, indent=2))
+        return
+    from kubectl_dynamo.views import models as view
+
+    look = style(ctx)
+    if name and [model.name for model in found] == [name]:
+        from profiler import hardware, needs  # numpy, only where a model is weighed
+
+        rows_of_gpus = needs.needs(found[0], [hardware.gpu(sku) for sku in hardware.skus()])
+        show(view.one(found[0], rows_of_gpus, needs.request_of(found[0]), look), look)
+    else:
+        show(view.catalogue(found, look), look)
+
+
+def _named(name: str | None, online: bool) -> list[Model]:
+    """The model of that name, else those with that word, else an error. Raises UnknownModel."""
+    from profiler.models import catalogue, load  # help must not pay for it
+
+    known = catalogue.names()
+    if name:
+        try:
+            return [load(name, online=online and not _word(name))]
+        except UnknownModel:
+            known = tuple(other for other in known if name.lower() in other.lower())
+            if not known:
+                raise
+    return [model for other in known if (model := catalogue.find(other))]
+
+
+def _word(name: str) -> bool:
+    """Whether this can only be a word to look for: the hub's names have an organisation, directories exist."""
+    return "/" not in name and not Path(name).is_dir()
+
+
+def _row(model: Model) -> dict[str, Any]:
+    derived = {
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+        "weight_bytes": model.weight_bytes,
+        "kv_bytes_per_token": model.kv_bytes_per_token,
+    }
+    return asdict(model) | derived
