@@ -63,9 +63,10 @@ class _Gpus:
     memory_mb: int | None
 
 
-def has_product(labels: Mapping[str, str]) -> bool:
-    """Whether labels name a GPU product."""
-    return LABEL_PRODUCT in labels or any(f"{prefix}.{AMD_PRODUCT}" in labels for prefix in AMD_LABELS)
+def product_of(labels: Mapping[str, str]) -> str:
+    """The GPU product that labels name, "" if none."""
+    keys = (LABEL_PRODUCT, *(f"{prefix}.{AMD_PRODUCT}" for prefix in AMD_LABELS))
+    return next((labels[key] for key in keys if labels.get(key)), "")
 
 
 def read(node: Mapping[str, Any], exporter: Exporter | None) -> GpuNode | str | None:

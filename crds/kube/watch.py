@@ -116,6 +116,8 @@ class Informer:
 
     Args:
         namespace: None means all namespaces.
+        fields: a field selector. With `metadata.name=...`, rights to that one name are enough.
+        keep: what to copy of an object, to hold less in memory; must keep name, namespace and resourceVersion.
         pause: waits that many seconds, True when woken because of `stop`; by default an event's wait.
         jitter: a number in [0, 1), stretches a pause by up to a half.
     """
@@ -127,13 +129,15 @@ class Informer:
         *,
         namespace: str | None = None,
         labels: str | None = None,
+        fields: str | None = None,
+        keep: Callable[[Object], Object] = lambda found: found,
         on_change: Callable[[Key, Object | None], None] | None = None,
         pause: Callable[[float], bool] | None = None,
         jitter: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster, self._resource, self._namespace, self._labels = cluster, resource, namespace, labels
-        self._on_change = on_change
+        self._fields, self._keep, self._on_change = fields, keep, on_change
         self._stopped, self._synced = threading.Event(), threading.Event()
         self._pause, self._jitter, self._clock = pause or self._stopped.wait, jitter, clock
         self._lock = threading.Lock()
@@ -197,9 +201,13 @@ class Informer:
 
     def _relist(self) -> str:
         listing = self._cluster.list(
-            self._resource, namespace=self._namespace, all_namespaces=self._namespace is None, labels=self._labels
+            self._resource,
+            namespace=self._namespace,
+            all_namespaces=self._namespace is None,
+            labels=self._labels,
+            fields=self._fields,
         )
-        fresh = {_key(one): one for one in listing.items}
+        fresh = {_key(one): self._keep(one) for one in listing.items}
         with self._lock:
             old, self._objects = self._objects, fresh
         self._synced.set()
@@ -219,6 +227,7 @@ class Informer:
                 namespace=self._namespace,
                 all_namespaces=self._namespace is None,
                 labels=self._labels,
+                fields=self._fields,
                 resource_version=version,
             )
             with self._lock:
@@ -238,12 +247,13 @@ class Informer:
 
     def _take(self, event: Event) -> None:
         key = _key(event.object)
+        found = None if event.type == "DELETED" else self._keep(event.object)
         with self._lock:
-            if event.type == "DELETED":
+            if found is None:
                 self._objects.pop(key, None)
             else:
-                self._objects[key] = event.object
-        self._tell(key, None if event.type == "DELETED" else event.object)
+                self._objects[key] = found
+        self._tell(key, found)
 
     def _tell(self, key: Key, found: Object | None) -> None:
         if self._on_change is None or self._stopped.is_set():

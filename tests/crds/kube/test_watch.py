@@ -239,3 +239,16 @@ def test_the_thread_ends_with_stop(cluster: Cluster, server: Server) -> None:
     assert one.wait_synced(5)
     one.stop()
     assert not any(thread.name == "informer-configmaps" for thread in threading.enumerate())
+
+
+def test_an_informer_asks_for_what_it_selects_and_copies_what_it_keeps(cluster: Cluster, server: Server) -> None:
+    def keep(found: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": found["metadata"]}
+
+    server.answers = [listing(thing("a", "1"), version="1"), streams(event("ADDED", "b", "2")), silence]
+    informer = Informer(cluster, CONFIGMAPS, fields="metadata.name=a", keep=keep)
+    informer.start()
+    eventually(lambda: len(informer.items()) == 2)
+    informer.stop()
+    assert all("fieldSelector=metadata.name%3Da" in asked.path for asked in server.asked[:2])
+    assert [set(one) for one in informer.items()] == [{"metadata"}, {"metadata"}]
