@@ -1,4 +1,4 @@
-"""The webhook configurations that make the API server ask us, and writing them to a cluster.
+"""The webhook configurations that make the API server ask us, and writing them, or their CA alone, to a cluster.
 
 failurePolicy is Ignore: with the webhook down, the ValidatingAdmissionPolicy in `crds/` still refuses, and no cluster
 stands still because of us.
@@ -7,56 +7,169 @@ stands still because of us.
 from __future__ import annotations
 
 import base64
-from typing import Any
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from crds import vocabulary as v
+from crds.errors import ClusterError, Conflict
+from crds.kube.kinds import CRDS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Resource
 from crds.kube.resources import Cluster
-from webhook.hooks import MUTATE_DGDR, VALIDATE_DGDR
+from crds.rules import Mode
+from webhook.hooks import Hook, HookKind, hooks
+
+log = logging.getLogger(__name__)
 
 NAME = "kubectl-dynamo"
 FIELD_MANAGER = "dgdr-webhook"
 TIMEOUT_SECONDS = 5
-LABEL_ADMISSION = "dgdr.nvidia.com/admission"  # "disabled" on a namespace: only the policy refuses there
-
-# Asked only for what can be refused: a new request or a changed spec, and never for an object on its way out.
-MATCH_CONDITIONS = (
-    {"name": "spec-is-new", "expression": "oldObject == null || object.spec != oldObject.spec"},
-    {"name": "not-being-deleted", "expression": "!has(object.metadata.deletionTimestamp)"},
+ATTEMPTS = 5
+LABEL_ADMISSION = (
+    "dgdr.nvidia.com/admission"  # "disabled" on a namespace: the policy still refuses there, we are not asked
 )
+CONFIGURATIONS = {HookKind.MUTATING: MUTATING_WEBHOOKS, HookKind.VALIDATING: VALIDATING_WEBHOOKS}
 
 
-def configurations(url: str, ca: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The mutating and the validating configuration for a webhook that runs at `url`, outside the cluster."""
-    return (
-        _configuration("MutatingWebhookConfiguration", {"reinvocationPolicy": "IfNeeded"}, url + MUTATE_DGDR, ca),
-        _configuration("ValidatingWebhookConfiguration", {}, url + VALIDATE_DGDR, ca),
-    )
+class Target(Protocol):
+    """Where the API server finds us."""
+
+    def client(self, path: str) -> dict[str, Any]:
+        """A clientConfig without its caBundle."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Namespaces of our own, about which we are not asked: we could never start there if we had to answer."""
 
 
-def register(cluster: Cluster, url: str, ca: bytes) -> None:
+@dataclass(frozen=True)
+class Url:
+    """A webhook outside the cluster, at an https URL."""
+
+    base: str
+
+    def client(self, path: str) -> dict[str, Any]:
+        """See `Target`."""
+        return {"url": self.base.rstrip("/") + path}
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """See `Target`."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A webhook behind a Service of the cluster, at port 443."""
+
+    name: str
+    namespace: str
+
+    def client(self, path: str) -> dict[str, Any]:
+        """See `Target`."""
+        return {"service": {"name": self.name, "namespace": self.namespace, "path": path, "port": 443}}
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """See `Target`."""
+        return (self.namespace,)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names by which API servers call; the first is the one that they verify."""
+        return (f"{self.name}.{self.namespace}.svc", f"{self.name}.{self.namespace}.svc.cluster.local")
+
+    def serves(self, client: dict[str, Any]) -> bool:
+        """Whether a clientConfig leads to this service."""
+        service = client.get("service") or {}
+        return (service.get("name"), service.get("namespace")) == (self.name, self.namespace)
+
+
+def configurations(target: Target, mode: Mode, ca: bytes | None = None) -> tuple[dict[str, Any], ...]:
+    """The mutating and the validating configuration. Without `ca`, something else fills caBundle in."""
+    return tuple(_configuration(kind, target, mode, ca) for kind in HookKind)
+
+
+def register(cluster: Cluster, target: Target, mode: Mode, ca: bytes) -> None:
     """Write both configurations. Raises ClusterError."""
-    for document in configurations(url.rstrip("/"), ca):
+    for document in configurations(target, mode, ca):
         cluster.apply(document, field_manager=FIELD_MANAGER, force=True)
 
 
-def _configuration(kind: str, extra: dict[str, Any], url: str, ca: bytes) -> dict[str, Any]:
-    webhook = {
-        "name": "dgdr.kubectl-dynamo.nvidia.com",
-        "clientConfig": {"url": url, "caBundle": base64.b64encode(ca).decode()},
+def publish(cluster: Cluster, service: Service, ca: bytes) -> None:
+    """Set caBundle where configurations, and the CRD's conversion, lead to our `service`; the rest stays as it is.
+
+    What is not installed is left alone: a conversion may be NVIDIA's operator's. Raises ClusterError.
+    """
+    for resource in CONFIGURATIONS.values():
+        _patch(cluster, resource, NAME, service, ca)
+    _patch(cluster, CRDS, f"{v.PLURALS[v.Kind.DGDR]}.{v.GROUP}", service, ca)
+
+
+def _patch(cluster: Cluster, resource: Resource, name: str, service: Service, ca: bytes) -> None:
+    bundle = base64.b64encode(ca).decode()
+    for _ in range(ATTEMPTS):
+        document = cluster.find(resource, name)
+        if document is None:
+            log.warning("%s %s is not installed", resource.kind, name)
+            return
+        stale = [one for one in _clients(document) if service.serves(one) and one.get("caBundle") != bundle]
+        if not stale:
+            return
+        for one in stale:
+            one["caBundle"] = bundle
+        try:
+            cluster.update(resource, document)
+        except Conflict:
+            continue  # another replica, or whoever applies the manifests, was first
+        log.info("the CA of %s %s is up to date", resource.kind, name)
+        return
+    raise ClusterError(
+        f"{resource.kind} {name} changes faster than its caBundle can be written",
+        next="look for another program that writes it",
+    )
+
+
+def _clients(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The clientConfigs of a webhook configuration or a CRD."""
+    for webhook in document.get("webhooks") or ():
+        yield webhook["clientConfig"]
+    conversion = (document.get("spec") or {}).get("conversion") or {}
+    if client := (conversion.get("webhook") or {}).get("clientConfig"):
+        yield client
+
+
+def _configuration(kind: HookKind, target: Target, mode: Mode, ca: bytes | None) -> dict[str, Any]:
+    return {
+        "apiVersion": CONFIGURATIONS[kind].api_version,
+        "kind": CONFIGURATIONS[kind].kind,
+        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}},
+        "webhooks": [_webhook(hook, target, ca) for hook in hooks(kind, mode)],
+    }
+
+
+def _webhook(hook: Hook, target: Target, ca: bytes | None) -> dict[str, Any]:
+    client = target.client(hook.path)
+    if ca is not None:
+        client["caBundle"] = base64.b64encode(ca).decode()
+    excluded = ["kube-system", *target.namespaces]
+    return {
+        "name": hook.name,
+        "clientConfig": client,
         "rules": [
             {
                 "apiGroups": [v.GROUP],
-                "apiVersions": [str(v.Version.V1BETA1)],
-                "resources": [v.PLURALS[v.Kind.DGDR]],
-                "operations": ["CREATE", "UPDATE"],
+                "apiVersions": [str(version) for version in hook.versions],
+                "resources": [hook.resource],
+                "operations": list(hook.operations),
                 "scope": "Namespaced",
             }
         ],
         "matchPolicy": "Equivalent",
-        "matchConditions": [dict(condition) for condition in MATCH_CONDITIONS],
+        "matchConditions": [asdict(condition) for condition in hook.match_conditions],
         "namespaceSelector": {
             "matchExpressions": [
-                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system"]},
+                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": excluded},
                 {"key": LABEL_ADMISSION, "operator": "NotIn", "values": ["disabled"]},
             ]
         },
@@ -64,11 +177,6 @@ def _configuration(kind: str, extra: dict[str, Any], url: str, ca: bytes) -> dic
         "sideEffects": "None",
         "timeoutSeconds": TIMEOUT_SECONDS,
         "admissionReviewVersions": ["v1"],
-        **extra,
-    }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": kind,
-        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}},
-        "webhooks": [webhook],
+        # A mutation of a later webhook may call for one of ours again.
+        **({"reinvocationPolicy": "IfNeeded"} if hook.kind is HookKind.MUTATING else {}),
     }

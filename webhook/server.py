@@ -1,89 +1,85 @@
-"""gunicorn over TLS: one worker with threads, a certificate that can change while it serves, sockets that time out.
+"""gunicorn over TLS: one worker with threads, a certificate that can change while it serves, and no thread for silence.
 
-Three traps that are known to bite: gunicorn closes idle connections after 2 s, while the API server keeps them for 90 s
-and would lose requests; it builds a TLS context for each connection, which costs more than the review; and a client
-that says nothing after the TLS handshake holds a thread for ever.
+Traps that are known to bite: gunicorn closes idle connections after 2 s, while the API server keeps them for 90 s and
+would lose requests; it builds a TLS context for each connection, which costs more than the review; and it gives a
+thread to every connection that has not said anything yet.
 """
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from crds.errors import InputError
+from webhook.logs import ServerLogger
+from webhook.reviewer import Reviewer
+from webhook.tls import ContextCache
+from webhook.worker import ReviewWorker
+
 THREADS = 32
 KEEP_ALIVE_SECONDS = 100  # above the 90 s for which the API server keeps an idle connection
 GRACEFUL_SECONDS = 20
-SOCKET_SECONDS = 5.0
 
 
-class _TimedSocket(ssl.SSLSocket):
-    """A TLS socket whose handshake and reads end: silent clients cannot hold the threads."""
+@dataclass(frozen=True)
+class Listener:
+    """Where to listen, by which certificate; with `reuse_port` a second process may listen there too."""
 
-    def do_handshake(self, block: bool = False) -> None:
-        self.settimeout(SOCKET_SECONDS)
-        super().do_handshake(block)
-
-    def setblocking(self, flag: bool) -> None:
-        self.settimeout(SOCKET_SECONDS if flag else 0.0)
-
-
-class ContextCache:
-    """The TLS context of a certificate and key, built anew when the files change; a broken pair keeps the old one."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._files = (certificate, key)
-        self._lock = threading.Lock()
-        self._seen: object = None
-        self._context: ssl.SSLContext | None = None
-
-    def get(self) -> ssl.SSLContext:
-        """The context to use now. Raises OSError or ssl.SSLError where no good pair was ever there."""
-        with self._lock:
-            try:
-                stats = [path.stat() for path in self._files]
-                seen = [(stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats]
-                if seen != self._seen:
-                    self._context, self._seen = self._build(), seen
-            except OSError:  # ssl.SSLError is one
-                if self._context is None:
-                    raise
-            assert self._context is not None
-            return self._context
-
-    def _build(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._files)
-        context.sslsocket_class = _TimedSocket
-        return context
+    bind: str
+    certificate: Path
+    key: Path
+    threads: int = THREADS
+    reuse_port: bool = False
 
 
 class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with our settings. `ready` is called once the port is open."""
+    """gunicorn with our settings.
+
+    Raises InputError where there is no good certificate to begin with.
+
+    Args:
+        app: what answers all that is no plain review: wrong paths, methods, types and sizes.
+        reviewer: what answers reviews.
+        ready: called once the port is open, before anything is answered.
+        started: called in the process that answers, with what says whether it still takes new connections.
+    """
 
     def __init__(
-        self, app: Flask, *, bind: str, certificate: Path, key: Path, ready: Callable[[], None] = lambda: None
+        self,
+        app: Flask,
+        reviewer: Reviewer,
+        listener: Listener,
+        *,
+        ready: Callable[[], None] = lambda: None,
+        started: Callable[[Callable[[], bool]], None] = lambda _alive: None,
     ) -> None:
         self._app = app
-        contexts = ContextCache(certificate, key)
-        contexts.get()  # a broken pair is said at start
+        self.reviewer = reviewer
+        contexts = ContextCache(listener.certificate, listener.key)
+        try:
+            contexts.get()
+        except OSError as error:  # ssl.SSLError is one
+            what = f"the certificate {listener.certificate} cannot be served with the key {listener.key}"
+            raise InputError(what, str(error)) from error
         self._settings: dict[str, Any] = {
-            "bind": bind,
-            "worker_class": "gthread",
+            "bind": listener.bind,
+            "reuse_port": listener.reuse_port,
+            "worker_class": ReviewWorker,
             "workers": 1,
-            "threads": THREADS,
+            "threads": listener.threads,
             "keepalive": KEEP_ALIVE_SECONDS,
             "graceful_timeout": GRACEFUL_SECONDS,
-            "certfile": str(certificate),
-            "keyfile": str(key),
+            "certfile": str(listener.certificate),
+            "keyfile": str(listener.key),
             "ssl_context": lambda _config, _factory: contexts.get(),
-            "when_ready": lambda _server: ready(),
+            "when_ready": lambda _arbiter: ready(),
+            "post_worker_init": lambda worker: started(lambda: bool(worker.alive)),
+            "logger_class": ServerLogger,
             "loglevel": "warning",
             "control_socket_disable": True,
         }

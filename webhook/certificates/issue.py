@@ -1,13 +1,11 @@
-"""The webhook's own CA and serving certificate, as files. The CA's certificate goes into the webhook configurations."""
+"""A CA and serving certificates of our own: P-256, short-lived."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,19 +19,10 @@ BACKDATE = timedelta(minutes=5)  # for API servers whose clock is behind
 
 @dataclass(frozen=True)
 class Pair:
-    """A certificate and its key, PEM."""
+    """A certificate (a chain may follow it) and its key, PEM."""
 
     certificate: bytes
     key: bytes
-
-
-@dataclass(frozen=True)
-class Files:
-    """Where the serving certificate, its key and the CA's certificate lie."""
-
-    certificate: Path
-    key: Path
-    ca: Path
 
 
 def issue_ca(now: datetime) -> Pair:
@@ -56,8 +45,9 @@ def issue_leaf(ca: Pair, hosts: Sequence[str], now: datetime) -> Pair:
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0][:64])])
+    life = min(LEAF_LIFE, issuer.not_valid_after_utc - now)
     certificate = (
-        _builder(name, issuer.subject, key.public_key(), now, LEAF_LIFE)
+        _builder(name, issuer.subject, key.public_key(), now, life)
         .add_extension(x509.SubjectAlternativeName([_alternative(host) for host in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
@@ -65,24 +55,6 @@ def issue_leaf(ca: Pair, hosts: Sequence[str], now: datetime) -> Pair:
         .sign(signer, hashes.SHA256())
     )
     return _pem(certificate, key)
-
-
-def write(directory: Path, hosts: Sequence[str], now: datetime) -> Files:
-    """Issue a CA and a serving certificate for `hosts` into `directory`. The CA's key is not kept."""
-    ca = issue_ca(now)
-    leaf = issue_leaf(ca, hosts, now)
-    files = Files(directory / "tls.crt", directory / "tls.key", directory / "ca.crt")
-    directory.mkdir(parents=True, exist_ok=True)
-    for path, content in ((files.certificate, leaf.certificate), (files.key, leaf.key), (files.ca, ca.certificate)):
-        _put(path, content)
-    return files
-
-
-def _put(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    temporary.replace(path)
 
 
 def _builder(
