@@ -210,6 +210,7 @@ class Informer:
         fresh = {_key(one): self._keep(one) for one in listing.items}
         with self._lock:
             old, self._objects = self._objects, fresh
+        self.error = None
         self._synced.set()
         for key in old.keys() - fresh.keys():
             self._tell(key, None)
