@@ -18,7 +18,7 @@ from crds import vocabulary as v
 from crds.conversion import spec
 from crds.conversion.spec import Kept
 from crds.conversion.trees import Tree, get, path, replaced
-from crds.fields import ErrorType
+from crds.fields import ErrorType, FieldError
 
 SPEC: Final = "nvidia.com/dgdr-spec"
 STATUS: Final = "nvidia.com/dgdr-status"
@@ -54,7 +54,17 @@ PRIVATE: Final = frozenset(
 _CONFIG_MAP_REF: Final = path("profilingConfig.configMapRef")
 _OUTPUT_PVC: Final = path("profilingConfig.outputPVC")
 _TOP_LEVEL: Final = re.compile(r"\w+\.(\w+)")
-_TOLERATED: Final = frozenset({ErrorType.REQUIRED, ErrorType.UNKNOWN})  # sparse, and perhaps of a newer operator
+# Fields that a sparse part may leave out: the other version's own fields give them.
+_GIVEN: Final = frozenset(
+    {
+        "spec.model",
+        "spec.backend",
+        "spec.profilingConfig",
+        "spec.profilingConfig.profilerImage",
+        "spec.overrides.profilingJob.template.spec.containers",
+        "status.state",
+    }
+)
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")  # the same object must give the same bytes
 
 
@@ -144,9 +154,14 @@ def _fitting(part: str, kept: Tree, version: v.Version) -> Tree:
     if not kept:
         return kept
     found = schema.check({"apiVersion": f"{v.GROUP}/{version}", "kind": str(v.Kind.DGDR), "metadata": {}, part: kept})
-    broken = {_TOP_LEVEL.match(error.path) for error in found if error.type not in _TOLERATED}
+    broken = {_TOP_LEVEL.match(error.path) for error in found if not _tolerated(error)}
     names = {match[1] for match in broken if match}
     return {key: value for key, value in kept.items() if key not in names}
+
+
+def _tolerated(error: FieldError) -> bool:
+    """Fields that the schema does not know are the API server's to take away."""
+    return error.type is ErrorType.UNKNOWN or (error.type is ErrorType.REQUIRED and error.path in _GIVEN)
 
 
 def _object(text: Any) -> Tree | None:

@@ -127,7 +127,7 @@ def to_beta(alpha: Tree, kept: Kept) -> Tree:
     resources = get(alpha, RESOURCES)
     if isinstance(resources, dict):
         return _with_resources(beta, resources)
-    if isinstance(pod := get(beta, JOB_POD), dict) and "containers" not in pod:
+    if isinstance(get(beta, JOB_POD), dict) and not isinstance(get(beta, CONTAINERS), list):
         return replaced(beta, CONTAINERS, [])  # the schema wants it
     return beta
 

@@ -14,13 +14,14 @@ from crds import schema
 from crds import vocabulary as v
 from crds.conversion import convert
 from crds.errors import InputError
+from crds.fields import ErrorType, FieldError
 from tests.crds.valid import JSON, requests
 
 ALPHA, BETA = "nvidia.com/v1alpha1", "nvidia.com/v1beta1"
 KEPT_SPEC, KEPT_STATUS = "nvidia.com/dgdr-spec", "nvidia.com/dgdr-status"
 OTHER = {ALPHA: BETA, BETA: ALPHA}
 
-thorough = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 # One field in each version, with a value to write.
 SHARED_FIELDS = [
@@ -77,6 +78,21 @@ def there_and_back(document: dict[str, Any]) -> dict[str, Any]:
     return there(there(document))
 
 
+def settable(document: dict[str, Any], field: str) -> bool:
+    """Whether a field can be set without putting an object in place of something else."""
+    at: Any = document
+    for key in field.split(".")[:-1]:
+        at = at.get(key, {})
+        if not isinstance(at, dict):
+            return False
+    return True
+
+
+def broken(document: dict[str, Any]) -> list[FieldError]:
+    """What the API server would refuse later; what its schema does not know it takes away by itself."""
+    return [error for error in schema.check(document) if error.type is not ErrorType.UNKNOWN]
+
+
 def plain(document: dict[str, Any]) -> dict[str, Any]:
     """Without the annotations that conversion writes."""
     kept = {k: x for k, x in document["metadata"].get("annotations", {}).items() if not k.startswith("nvidia.com/dgdr")}
@@ -85,13 +101,12 @@ def plain(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def written(document: dict[str, Any], field: str, value: Any) -> dict[str, Any]:
-    """A copy with a field set, where that is possible without putting an object in place of something else."""
+    """A copy with a field set."""
     result = copy.deepcopy(document)
     at: Any = result
     *parents, last = field.split(".")
     for key in parents:
         at = at.setdefault(key, {})
-        assume(isinstance(at, dict))
     at[last] = value
     return result
 
@@ -125,14 +140,16 @@ def test_what_comes_out_fits_its_schema(version: v.Version, data: st.DataObject)
 
 
 @pytest.mark.parametrize(("alpha_field", "beta_field", "value"), SHARED_FIELDS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_an_edit_through_the_old_version_changes_nothing_else(
     alpha_field: str, beta_field: str, value: Any, data: st.DataObject
 ) -> None:
     stored = schema.defaulted(data.draw(requests(v.Version.V1BETA1)))
+    old = there(stored)
     assume(beta_field.split(".")[0] in stored)
-    edited = there(written(there(stored), alpha_field, value))
+    assume(settable(old, alpha_field))
+    edited = there(written(old, alpha_field, value))
     expected = written(stored, beta_field, value)
     if "profilingJob" in beta_field:
         expected["spec"]["overrides"]["profilingJob"]["template"]["spec"].setdefault("containers", [])
@@ -140,13 +157,14 @@ def test_an_edit_through_the_old_version_changes_nothing_else(
 
 
 @pytest.mark.parametrize(("alpha_field", "beta_field", "value"), SHARED_FIELDS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_an_edit_of_what_the_old_version_wrote_changes_nothing_else(
     alpha_field: str, beta_field: str, value: Any, data: st.DataObject
 ) -> None:
     document = schema.defaulted(data.draw(requests(v.Version.V1ALPHA1)))
     assume(beta_field.split(".")[0] in document)
+    assume(settable(document, alpha_field))
     edited = there(written(there(document), beta_field, value))
     assert plain(edited) == written(document, alpha_field, value)
 
@@ -165,7 +183,7 @@ def test_a_forged_annotation_never_makes_an_object_that_the_schema_refuses(
             st.sampled_from([KEPT_SPEC, KEPT_STATUS, *(f"nvidia.com/dgdr-{name}" for name in LEGACY)]), texts
         )
     )
-    assert schema.check(there(document)) == []
+    assert broken(there(document)) == []
 
 
 LEGACY = {
@@ -176,7 +194,9 @@ LEGACY = {
     "output-pvc": "results",
     "status-backend": "vllm",
     "profiling-results": "configmap/c",
-    "deployment-status": '{"name":"d","namespace":"n","state":"failed","created":true,"requestState":"DeploymentDeleted"}',
+    "deployment-status": json.dumps(
+        {"name": "d", "namespace": "n", "state": "failed", "created": True, "requestState": "DeploymentDeleted"}
+    ),
 }
 
 
@@ -209,13 +229,12 @@ def test_the_annotation_is_as_nvidias_operator_reads_it() -> None:
     }
 
 
-@pytest.mark.parametrize("payload", ["{}", '{{"version":1,"spec":{}}}'], ids=["bare", "envelope"])
+@pytest.mark.parametrize("payload", ["%s", '{"version":1,"spec":%s}'], ids=["bare", "envelope"])
 def test_what_nvidias_operator_kept_is_read(payload: str) -> None:
     # Go writes strings without omitempty even where they are empty.
-    spec = (
-        '{"model":"","profilingConfig":{"profilerImage":"","outputPVC":"p"},"deploymentOverrides":{"workersImage":"i"}}'
-    )
-    old = convert(beta({KEPT_SPEC: payload.format(spec) if "spec" in payload else spec}, image="i"), ALPHA)
+    config = {"profilerImage": "", "outputPVC": "p"}
+    spec = json.dumps({"model": "", "profilingConfig": config, "deploymentOverrides": {"workersImage": "i"}})
+    old = convert(beta({KEPT_SPEC: payload % spec}, image="i"), ALPHA)
     assert old["spec"]["model"] == "m"
     assert old["spec"]["profilingConfig"] == {"profilerImage": "i", "outputPVC": "p"}
     assert old["spec"]["deploymentOverrides"] == {"workersImage": "i"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,7 +71,8 @@ def instances(draw: st.DrawFn, of: Mapping[str, Any], name: str = "") -> Any:
     if of.get("x-kubernetes-int-or-string"):
         return draw(st.sampled_from([1, "1", "1Gi"]))
     if of["type"] == "array":
-        return [draw(instances(of["items"])) for _ in range(draw(st.integers(0, 2)))]
+        items = [draw(instances(of["items"])) for _ in range(draw(st.integers(0, 2)))]
+        return list({_identity(item, of): item for item in items}.values())
     if of["type"] == "object":
         return draw(_objects(of))
     scalars: dict[str, st.SearchStrategy[Any]] = {
@@ -81,6 +83,14 @@ def instances(draw: st.DrawFn, of: Mapping[str, Any], name: str = "") -> Any:
         "number": NUMBERS,
     }
     return draw(scalars[of["type"]])
+
+
+def _identity(item: Any, of: Mapping[str, Any]) -> Any:
+    """What two items of a list may not share."""
+    keys = of.get("x-kubernetes-list-map-keys")
+    if keys:
+        return tuple(item.get(key, of["items"]["properties"][key].get("default")) for key in keys)
+    return json.dumps(item) if of.get("x-kubernetes-list-type") == "set" else id(item)
 
 
 @st.composite
