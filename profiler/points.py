@@ -102,7 +102,8 @@ def _lines(data: bytes, source: str) -> list[list[str]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{source}: is not text in UTF-8", str(error), "save it as CSV in UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")  # csv would write a bare \r unquoted, and not read it again
+    reader = csv.reader(io.StringIO(plain, newline=""), strict=True)
     try:
         return [row for row in reader if row]
     except csv.Error as error:
@@ -116,7 +117,7 @@ def _canonical(name: str) -> str:
 def _check_header(names: Sequence[str], source: str, given: Sequence[str]) -> None:
     if not names:
         raise InputError(f"{source}: it is empty", next=EXAMPLE)
-    if not set(names) & set(COLUMNS):
+    if not set(names) & {*COLUMNS, *FOUND}:
         raise InputError(f"{source}: its first line is not a header", f"it says {','.join(names)[:80]}", EXAMPLE)
     twice = next((name for name in COLUMNS if names.count(name) > 1), None)
     if twice:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,17 +61,12 @@ def _named(name: str | None, online: bool) -> list[Model]:
     known = catalogue.names()
     if name:
         try:
-            return [load(name, online=online and not _word(name))]
+            return [load(name, online=online and "/" in name)]  # the hub's names have an organisation
         except UnknownModel:
             known = tuple(other for other in known if name.lower() in other.lower())
             if not known:
                 raise
     return [model for other in known if (model := catalogue.find(other))]
-
-
-def _word(name: str) -> bool:
-    """Whether this can only be a word to look for: the hub's names have an organisation, directories exist."""
-    return "/" not in name and not Path(name).is_dir()
 
 
 def _row(model: Model) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def catalogue(models: Sequence[Model], style: Style) -> str:
         ]
         for model in models
     ]
-    listed = f"{count(len(models), 'model')}. Fine-tunes and other spellings of these names are found too."
+    listed = f"{count(len(models), 'model')}. Other spellings of these names are found too."
     return f"{table(columns, rows, style)}\n\n{paragraph(listed, style)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,19 @@ from crds.errors import InputError
 
 
 def checkpoint(directory: Path, name: str) -> Path | None:
-    """Where the config.json of `name` is: `directory` itself, `<org>/<model>` below it, or a snapshot of a cache."""
+    """Where the config.json of `name` is: `directory` itself, `<org>/<model>` below it, or a snapshot of a cache.
+
+    Raises InputError where the directory must not be read.
+    """
+    try:
+        return _search(directory, name)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # some text that is no path
+            return None
+        raise InputError(f"cannot look into {directory}", error.strerror or str(error)) from error
+
+
+def _search(directory: Path, name: str) -> Path | None:
     folder = "models--" + name.replace("/", "--")
     candidates = [directory, directory / name]
     for cache in (directory, directory / "hub"):

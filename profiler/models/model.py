@@ -11,13 +11,14 @@ Attention = Literal["dense", "moe", "mla", "lin"]
 
 QUANTIZATIONS: tuple[Quantization, ...] = ("bf16", "fp8", "fp8_block", "int4", "mxfp4", "nvfp4")
 FOUR_BIT: tuple[Quantization, ...] = ("int4", "mxfp4", "nvfp4")
-# With scales: below 0.1 % for fp8; fp4 has an 8-bit scale per 16 weights, int4 a 16-bit scale per 32 to 128.
+# With scales: below 0.1 % for fp8; an 8-bit scale per 16 weights for nvfp4, per 32 for mxfp4 (OCP Microscaling
+# Formats 1.0); a 16-bit scale per 32 to 128 for int4.
 WEIGHT_BYTES: dict[Quantization, float] = {
     "bf16": 2.0,
     "fp8": 1.0,
     "fp8_block": 1.0,
     "int4": 0.53,
-    "mxfp4": 0.5625,
+    "mxfp4": 0.53125,
     "nvfp4": 0.5625,
 }
 

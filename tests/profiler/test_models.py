@@ -264,6 +264,17 @@ def test_a_truncated_config_file_is_an_input_error(tmp_path, text):
         load("my/model", path=tmp_path)
 
 
+def test_a_name_that_no_path_can_have_is_an_unknown_model():
+    with pytest.raises(UnknownModel):
+        load("x" * 5000)
+
+
+def test_weights_are_as_large_as_their_published_files():
+    gib = {name: load(name).weight_bytes / 2**30 for name in ("Qwen/Qwen3-8B", "openai/gpt-oss-120b")}
+    assert gib["Qwen/Qwen3-8B"] == pytest.approx(15.3, rel=0.02)  # 16.4 GB of safetensors
+    assert gib["openai/gpt-oss-120b"] == pytest.approx(60.8, rel=0.05)  # 65.2 GB
+
+
 def test_an_unknown_model_lists_the_three_ways_out():
     with pytest.raises(UnknownModel) as caught:
         load("Qwen/Qwen4-8B")

@@ -1,0 +1,132 @@
+"""`kubectl dynamo estimate`: one point, many points, a user's measurements."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from kubectl_dynamo.views import estimates as view
+from kubectl_dynamo.views.style import Style
+from profiler.answers import Parts
+from profiler.points import COLUMNS, FOUND, Table
+from tests.kubectl_dynamo import estimates, golden
+from tests.kubectl_dynamo.conftest import Run
+
+POINT = ("--model", "Qwen/Qwen3-32B", "--gpu", "h200_sxm", "--tp", "2", "--concurrency", "16")
+TABLE = """\
+model,gpu_sku,tp,isl,osl,concurrency
+Qwen/Qwen3-32B,h200_sxm,2,1000,200,16
+Qwen/Qwen3-32B,h200_sxm,3,1000,200,16
+deepseek-ai/DeepSeek-R1,b200_sxm,8,1000,200,64
+"""
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_one_point_on_a_page(width: int) -> None:
+    text = view.one(estimates.answer(), estimates.PARTS, Style(width))
+    golden.check(f"estimate-one-{width}.txt", text)
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_workers_show_their_own_half() -> None:
+    none = Parts({}, 0.0, 0.0)
+    text = view.one(estimates.answer(mode="prefill"), none, Style(80))
+    golden.check("estimate-prefill-80.txt", text)
+    assert "ITL" not in text
+    assert "TTFT" not in view.one(estimates.answer(mode="decode"), estimates.PARTS, Style(80))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_many_points_as_a_table(width: int) -> None:
+    rows = (("Qwen/Qwen3-30B-A3B", "h200_sxm"), ("deepseek-ai/DeepSeek-R1", "mi300"), ("Qwen/Qwen3-32B", "h2000"))
+    table = Table(("model", "gpu_sku"), ("model", "gpu_sku"), rows, {})
+    golden.check(f"estimate-many-{width}.txt", view.many(table, estimates.FOUND, Style(width)))
+
+
+def test_without_utf8_the_page_is_ascii() -> None:
+    assert view.one(estimates.answer(), estimates.PARTS, Style(80, unicode=False)).isascii()
+
+
+def test_a_point_from_flags(run: Run) -> None:
+    result = run("estimate", *POINT)
+    assert result.exit_code == 0, result.stderr
+    for word in ("TTFT ms", "ITL ms", "tokens/s/GPU", "memory GiB/GPU", "Where the ITL goes", "dense GEMM"):
+        assert word in result.stdout
+
+
+def test_the_parts_of_the_itl_add_up(run: Run) -> None:
+    for mode in ("agg", "decode"):
+        row = json.loads(run("estimate", *POINT, "--mode", mode, "-o", "json").stdout)
+        parts = sum(row["decode_step_ms"].values())
+        assert parts <= row["itl_ms"] * (1 + 1e-9)
+        if mode == "decode":
+            assert parts == pytest.approx(row["itl_ms"])
+
+
+def test_flags_and_a_file_give_the_same_answer(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(TABLE, encoding="utf-8")
+    many = list(csv.DictReader(io.StringIO(run("estimate", "-f", "p.csv", "-o", "csv").stdout)))
+    single = run("estimate", *POINT, "--isl", "1000", "--osl", "200", "-o", "csv").stdout
+    assert next(csv.DictReader(io.StringIO(single)))["ttft_ms"] == many[0]["ttft_ms"]
+
+
+def test_a_table_has_one_row_out_for_one_in(run: Run) -> None:
+    result = run("estimate", "-f", "-", "-o", "csv", stdin=TABLE)
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert result.exit_code == 0
+    assert [row["reason"] for row in rows] == ["", "heads not divisible by TP", ""]
+    assert list(rows[0]) == [*TABLE.splitlines()[0].split(","), *FOUND]
+
+
+def test_every_column_of_a_table_has_a_flag_that_fills_it(run: Run) -> None:
+    from kubectl_dynamo.commands.estimate import POINT_FLAGS
+
+    assert sorted(flag.column for flag in POINT_FLAGS) == sorted(COLUMNS)
+    rows = json.loads(run("estimate", "-f", "-", "-o", "json", *POINT, stdin="osl\n100\n200\n").stdout)
+    assert rows[0]["itl_ms"] != rows[1]["itl_ms"]
+
+
+def test_measurements_shift_the_estimate_and_narrow_it(run: Run, tmp_path: Path) -> None:
+    before = json.loads(run("estimate", *POINT, "-o", "json").stdout)
+    (tmp_path / "m.csv").write_text(f"itl_ms\n{before['itl_ms'] * 1.5}\n", encoding="utf-8")
+    after = json.loads(run("estimate", *POINT, "--measured", "m.csv", "-o", "json").stdout)
+    assert before["itl_ms"] < after["itl_ms"] < before["itl_ms"] * 1.5
+    assert after["itl_ms_high"] / after["itl_ms_low"] < before["itl_ms_high"] / before["itl_ms_low"]
+    assert sum(after["decode_step_ms"].values()) > sum(before["decode_step_ms"].values())
+
+
+def test_measurements_of_something_else_are_said_to_be_so(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("model,gpu_sku,itl_ms\nQwen/Qwen3-8B,h200_sxm,20\n", encoding="utf-8")
+    result = run("estimate", *POINT, "--measured", "m.csv", "-o", "csv")
+    assert (result.exit_code, "of another model, GPU or engine" in result.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--gpu", "l4"), "with --tp 4 it has one"),
+        (("--gpu", "h200_smx"), 'did you mean "h200_sxm"?'),
+        (("--gpu", "h200_sxm", "--isl", "50000"), "40,960 tokens"),
+        (("--gpu", "h200_sxm", "--isl", "0"), "isl: Invalid value: '0'"),
+        (("--gpu", "h200_sxm", "--concurrency", "nan"), "concurrency: Invalid value: 'nan'"),
+        (("--gpu", "h200_sxm", "--measured", "gone.csv"), "error: gone.csv: no such file"),
+        (("--gpu", "h200_sxm", "-f", "gone.csv"), "error: gone.csv: no such file"),
+    ],
+)
+def test_a_point_without_an_answer_is_an_error_that_says_why(run: Run, arguments: tuple[str, ...], told: str) -> None:
+    result = run("estimate", "--model", "Qwen/Qwen3-32B", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert told in result.stderr
+    assert "should not happen" not in result.stderr
+
+
+def test_an_unknown_model_lists_the_ways_out(run: Run) -> None:
+    assert "--online" in run("estimate", "--model", "nobody/knows", "--gpu", "t4").stderr
+
+
+def test_too_few_flags_are_a_usage_error(run: Run) -> None:
+    assert run("estimate", "--model", "Qwen/Qwen3-32B").exit_code == 2
