@@ -72,11 +72,11 @@ def _missing(
     common = _names(get(dgd, "spec.envs"))
     mounted = False
     for name, service in services.items():
-        path = ("spec", "services", name)
+        path, said = ("spec", "services", name), f"spec.services.{name[:24]}"
         if _gpus(service):
             lacking = _lacking(wanted, get(service, "extraPodSpec.tolerations"))
             for operation in appended(dgd, (*path, *_TOLERATIONS), lacking):
-                yield _say(operation, f"{'.'.join(path)}: no toleration for the taints of the GPU nodes")
+                yield _say(operation, f"{said}: no toleration for the taints of the GPU nodes")
         envs: list[Document] = []
         if _is_worker(service) and not _has_token(service, common):
             envs.append(TOKEN)
@@ -84,17 +84,17 @@ def _missing(
             mount, home = _cache_of(service, cache, common)
             mounted = mounted or mount is not None
             for operation in appended(dgd, (*path, "volumeMounts"), [mount] if mount else []):
-                yield _say(operation, f"{'.'.join(path)}: the model cache of the request is not mounted")
+                yield _say(operation, f"{said}: the model cache of the request is not mounted")
             envs += [home] if home else []
         for operation in appended(dgd, (*path, "envs"), envs):
-            yield _say(operation, f"{'.'.join(path)}: no {' and '.join(str(env['name']) for env in envs)}")
+            yield _say(operation, f"{said}: no {' and '.join(str(env['name']) for env in envs)}")
     if cache and mounted and cache.pvc_name not in _names(get(dgd, "spec.pvcs")):
         for operation in appended(dgd, ("spec", "pvcs"), [{"name": cache.pvc_name, "create": False}]):
             yield _say(operation, "spec.pvcs: the model cache of the request is not there")
 
 
 def _say(operation: Operation, what: str) -> Missing:
-    return Missing(operation, f"{what[:70]}; the mutating webhook did not add it")
+    return Missing(operation, f"{what}; the webhook did not add it")
 
 
 def _model_cache(request: Document | None) -> ModelCache | None:

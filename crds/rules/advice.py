@@ -111,15 +111,15 @@ def snapshot(document: Document, _: Context) -> Iterator[str]:
 def dgd_override_fields(document: Document, _: Context) -> Iterator[str]:
     """Fields that a v1alpha1 DGD does not have are dropped when the override is merged."""
     for path, known in (("spec.overrides.dgd", _DGD_FIELDS), ("spec.overrides.dgd.spec", DGD_SPEC_FIELDS)):
-        yield from _unknown(path, get(document, path), known)
+        yield from _unknown(path, get(document, path), known, "v1alpha1 DynamoGraphDeployment")
     for name, service in _override_services(document):
-        yield from _unknown(f"{_SERVICES}.{name}", service, SERVICE_FIELDS)
+        yield from _unknown(f"{_SERVICES}.{name}", service, SERVICE_FIELDS, "service")
 
 
-def _unknown(path: str, given: Any, known: frozenset[str]) -> Iterator[str]:
+def _unknown(path: str, given: Any, known: frozenset[str], what: str) -> Iterator[str]:
     for field in given if isinstance(given, dict) else ():
         if field not in known:
-            yield f"{path}.{str(field)[:24]}: is no field of a v1alpha1 DynamoGraphDeployment and is ignored"
+            yield f"{path}.{str(field)[:24]}: is no field of a {what} and is ignored"
 
 
 def _override_services(document: Document) -> Iterator[tuple[str, Any]]:
