@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from crds.errors import InputError
-from webhook import reviews
+from webhook import conversion, reviews
 from webhook.admission import Admission
 from webhook.reviews import Answer, Review
 
@@ -24,6 +24,7 @@ def create_app(admission: Admission = Admission()) -> Flask:  # noqa: B008 - fro
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     for path, answer in admission.answerers().items():
         app.add_url_rule(path, path, _reviewer(answer), methods=["POST"])
+    app.add_url_rule(conversion.PATH, conversion.PATH, conversion.view, methods=["POST"])
     for path in ("/livez", "/readyz"):
         app.add_url_rule(path, path, lambda: Response("ok\n", mimetype="text/plain"))
     app.register_error_handler(HTTPException, _http_error)
