@@ -47,6 +47,8 @@ def changes(review: Review, settings: Settings, facts: Facts) -> Changes:
     document = review.object or {}
     if document.get("apiVersion") != v.DGDR_API_VERSION or not isinstance(document.get("spec"), dict):
         return Changes()
+    if get(document, "metadata.deletionTimestamp") is not None:
+        return Changes()
     if review.operation == "CREATE":
         image = _image(document["spec"], settings)
         hardware = _hardware(document, facts.discovery())
