@@ -15,7 +15,6 @@ from crds.kube.access import Overrides
 from crds.kube.resources import Cluster
 from crds.rules import Mode
 from webhook import logs
-from webhook.admission import Admission
 from webhook.certificates.files import Files
 from webhook.defaults import Settings
 from webhook.process import Plan, certificate_directory, run
@@ -55,6 +54,13 @@ def cli() -> None:
     " in the webhook configurations that are installed.",
 )
 @click.option("--namespace", default="kubectl-dynamo", show_default=True, help="Namespace of --service and the Secret.")
+@click.option("--watch", is_flag=True, help="Answer by facts of the cluster too; --register and --service imply it.")
+@click.option(
+    "--convert/--no-convert",
+    default=True,
+    show_default=True,
+    help="With --register or --service: convert DGDRs between versions. Never beside NVIDIA's operator, which does.",
+)
 @click.option("--ca-secret", default=CA_SECRET, show_default=True, help="Secret that holds the CA of our own.")
 @click.option(
     "--cert-dir",
@@ -83,7 +89,7 @@ def serve(**flags: Any) -> None:
     target = _target(flags)
     own = _own_certificate(flags)
     cluster = None
-    if isinstance(target, Url) or (target is not None and own):
+    if target is not None or flags["watch"]:
         cluster = Cluster.connect(Overrides(kubeconfig=flags["kubeconfig"], context=flags["context"]))
     settings = Settings(mode=Mode(flags["mode"]), default_image=flags["default_image"])
     with certificate_directory(flags["cert_dir"]) as directory:
@@ -99,9 +105,10 @@ def serve(**flags: Any) -> None:
             target=target,
             hosts=_hosts(target),
             ca_secret=flags["ca_secret"],
+            convert=flags["convert"] and settings.mode is Mode.STANDALONE,
             health=(flags["host"], flags["health_port"]) if flags["health_port"] else None,
         )
-        run(plan, Admission(settings), cluster)
+        run(plan, settings, cluster)
 
 
 @cli.command(name="configurations")

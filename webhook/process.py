@@ -16,12 +16,16 @@ from pathlib import Path
 
 from crds.errors import DynamoError
 from crds.kube.resources import Cluster
+from crds.rules import Mode
 from webhook.admission import Admission
 from webhook.app import create_app
+from webhook.cache import Cache
 from webhook.certificates.authority import InSecret, Memory
 from webhook.certificates.files import Files
 from webhook.certificates.keeper import Keeper
 from webhook.certificates.validity import Watched
+from webhook.defaults import Settings
+from webhook.facts import NothingKnown
 from webhook.health import Health, HealthServer
 from webhook.metrics import Metrics
 from webhook.registration import Service, Url, publish, register
@@ -40,6 +44,7 @@ class Plan:
         files: where the certificate lies; `issue` says whether we issue it ourselves, else somebody else does.
         target: where API servers find us, None where nobody is told.
         ca_secret: the Secret that holds our CA, beside the service.
+        convert: whether the CRD's conversion leads to us, too.
         health: host and port of probes and metrics, None for none.
     """
 
@@ -49,13 +54,16 @@ class Plan:
     target: Url | Service | None
     hosts: tuple[str, ...]
     ca_secret: str
+    convert: bool
     health: tuple[str, int] | None
 
 
-def run(plan: Plan, admission: Admission, cluster: Cluster | None) -> None:
-    """Serve until told to stop. Raises DynamoError where it cannot begin."""
+def run(plan: Plan, settings: Settings, cluster: Cluster | None) -> None:
+    """Serve until told to stop, by facts of `cluster` if there is one. Raises DynamoError where it cannot begin."""
     metrics = Metrics()
-    keeper = _keeper(plan, admission, cluster) if plan.issue else None
+    cache = Cache.connect(cluster) if cluster is not None else None
+    admission = Admission(settings, cache or NothingKnown())
+    keeper = _keeper(plan, settings.mode, cluster) if plan.issue else None
     if keeper is not None:
         keeper.prepare()
     certificate = Watched(plan.files, _now)
@@ -75,6 +83,9 @@ def run(plan: Plan, admission: Admission, cluster: Cluster | None) -> None:
         alive.taking = taking
         if health is not None:
             health.start()
+        if cache is not None:
+            cache.start()
+            metrics.follow_cache(cache.age_seconds)
         if keeper is not None:
             threading.Thread(target=keeper.run, args=(threading.Event(),), name="keeper", daemon=True).start()
 
@@ -101,14 +112,14 @@ def _publish(keeper: Keeper, target: Url | Service | None) -> None:
         log.warning("the CA is not published yet: %s", error)
 
 
-def _keeper(plan: Plan, admission: Admission, cluster: Cluster | None) -> Keeper:
+def _keeper(plan: Plan, mode: Mode, cluster: Cluster | None) -> Keeper:
     if cluster is None or plan.target is None:
         return Keeper(Memory(), plan.files, plan.hosts, lambda _bundle: None, _now)
     if isinstance(plan.target, Url):
-        write = partial(register, cluster, plan.target, admission.settings.mode)
+        write = partial(register, cluster, plan.target, mode, convert=plan.convert)
         return Keeper(Memory(), plan.files, plan.hosts, write, _now)
     source = InSecret(cluster, plan.target.namespace, plan.ca_secret)
-    return Keeper(source, plan.files, plan.hosts, partial(publish, cluster, plan.target), _now)
+    return Keeper(source, plan.files, plan.hosts, partial(publish, cluster, plan.target, convert=plan.convert), _now)
 
 
 def _now() -> datetime:

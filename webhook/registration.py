@@ -17,6 +17,7 @@ from crds.errors import ClusterError, Conflict
 from crds.kube.kinds import CRDS, MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, Resource
 from crds.kube.resources import Cluster
 from crds.rules import Mode
+from webhook import conversion
 from webhook.hooks import Hook, HookKind, hooks
 
 log = logging.getLogger(__name__)
@@ -90,20 +91,33 @@ def configurations(target: Target, mode: Mode, ca: bytes | None = None) -> tuple
     return tuple(_configuration(kind, target, mode, ca) for kind in HookKind)
 
 
-def register(cluster: Cluster, target: Target, mode: Mode, ca: bytes) -> None:
-    """Write both configurations. Raises ClusterError."""
-    for document in configurations(target, mode, ca):
+def register(cluster: Cluster, url: Url, mode: Mode, ca: bytes, *, convert: bool) -> None:
+    """Write both configurations and, to `convert`, the CRD's conversion. Raises ClusterError."""
+    for document in configurations(url, mode, ca):
         cluster.apply(document, field_manager=FIELD_MANAGER, force=True)
+    if convert:
+        cluster.patch(CRDS, conversion.CRD, conversion.conversion_patch(url.base, ca), field_manager=FIELD_MANAGER)
 
 
-def publish(cluster: Cluster, service: Service, ca: bytes) -> None:
-    """Set caBundle where configurations, and the CRD's conversion, lead to our `service`; the rest stays as it is.
+def publish(cluster: Cluster, service: Service, ca: bytes, *, convert: bool) -> None:
+    """Set caBundle where configurations lead to our `service`; to `convert`, in the CRD's conversion too.
 
-    What is not installed is left alone: a conversion may be NVIDIA's operator's. Raises ClusterError.
+    A CRD without conversion gets ours; one that leads elsewhere is another operator's and left alone, as is what is
+    not installed. Raises ClusterError.
     """
     for resource in CONFIGURATIONS.values():
         _patch(cluster, resource, NAME, service, ca)
-    _patch(cluster, CRDS, f"{v.PLURALS[v.Kind.DGDR]}.{v.GROUP}", service, ca)
+    if convert:
+        _convert(cluster, service, ca)
+        _patch(cluster, CRDS, conversion.CRD, service, ca)
+
+
+def _convert(cluster: Cluster, service: Service, ca: bytes) -> None:
+    document = cluster.find(CRDS, conversion.CRD)
+    if document is not None and document["spec"].get("conversion", {}).get("strategy", "None") == "None":
+        where = {"name": service.name, "namespace": service.namespace, "port": 443}
+        patch = conversion.conversion_patch(where, ca)
+        cluster.patch(CRDS, conversion.CRD, patch, field_manager=FIELD_MANAGER)
 
 
 def _patch(cluster: Cluster, resource: Resource, name: str, service: Service, ca: bytes) -> None:

@@ -230,7 +230,7 @@ def test_a_leaf_is_renewed_at_two_thirds_and_for_other_hosts(tmp_path: Path) -> 
     assert leaf_of(files) != second
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 55)), min_size=1, max_size=30))
+@given(looks=st.lists(st.tuples(st.integers(0, 1), st.integers(1, 55)), min_size=1, max_size=30))
 def test_whatever_replica_looks_whenever_each_is_believed_by_what_was_published_last(
     looks: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
