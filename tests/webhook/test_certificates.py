@@ -120,6 +120,7 @@ LEAF = issue_leaf(CA, HOSTS, NOW)
         (LEAF, CA.certificate, NOW + LEAF_LIFE, "is valid from"),
         (LEAF, CA.certificate, NOW - DAY, "is valid from"),
     ],
+    ids=["good", "no-bundle", "two-cas", "other-ca", "no-ca", "other-key", "no-certificate", "expired", "too-early"],
 )
 def test_it_is_said_why_an_api_server_would_not_believe_it(
     pair: Pair, bundle: bytes | None, now: datetime, why: str | None
