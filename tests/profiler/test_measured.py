@@ -46,11 +46,11 @@ def shift(found, question=QUESTION, **change):
     return float(ttft[0]), float(after.itl_ms[0] / before.itl_ms[0]), float(left[0])
 
 
-def test_a_measurement_shifts_its_own_point_by_most_of_what_it_says_and_halves_the_interval():
+def test_a_measurement_shifts_its_own_point_by_most_of_what_it_says_and_narrows_the_interval():
     ttft, itl, left = shift(measurements((1.5, {})))
-    assert ttft == pytest.approx(1.5**0.8)
-    assert itl == pytest.approx(1.5**0.85)
-    assert left == pytest.approx(np.sqrt(1 - 0.85**2))
+    assert ttft == pytest.approx(1.5**0.7)
+    assert itl == pytest.approx(1.5**0.75)
+    assert left == pytest.approx(np.sqrt(1 - 0.75**2))
 
 
 def test_the_shift_fades_with_the_distance_of_layout_and_load():
@@ -59,7 +59,7 @@ def test_the_shift_fades_with_the_distance_of_layout_and_load():
     itls, lefts = zip(*(shift(found, **place)[1:] for place in places), strict=True)
     assert list(itls) == sorted(itls, reverse=True)
     assert list(lefts) == sorted(lefts)
-    assert shift(found, tp=8, isl=10, osl=10)[1] == pytest.approx(1.5**0.6, rel=0.01)  # what the system shares
+    assert shift(found, tp=8, isl=1, osl=1)[1] == pytest.approx(1.5**0.25, rel=0.03)  # what the system shares
 
 
 def test_three_measurements_say_more_than_one():
@@ -92,9 +92,9 @@ def test_another_system_is_not_shifted(other):
 def test_the_same_model_under_another_name_and_another_mode_are_shifted():
     found = measurements((1.5, {}))
     named = Question(load("qwen3-32b"), gpu("h200_sxm"), "vllm")
-    assert shift(found, named)[1] == pytest.approx(1.5**0.85)
+    assert shift(found, named)[1] == pytest.approx(1.5**0.75)
     decode = Question(load(MODEL), gpu("h200_sxm"), "vllm", mode="decode")
-    assert shift(found, decode)[1] == pytest.approx(1.5**0.75)
+    assert shift(found, decode)[1] == pytest.approx(1.5**0.65)
 
 
 def test_throughput_follows_the_times():
@@ -135,7 +135,7 @@ def test_one_metric_alone_shifts_that_metric_alone():
     defaults = {"model": MODEL, "gpu_sku": "h200_sxm", **{name: str(value) for name, value in POINT.items()}}
     found = measured.read({"m.csv": text.encode()}, defaults=defaults)
     ttft, itl, _ = shift(found)
-    assert (ttft, itl) == (1.0, pytest.approx(1.5**0.85))
+    assert (ttft, itl) == (1.0, pytest.approx(1.5**0.75))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def export(**change):
 
 def test_aiperfs_export_is_a_measurement_at_its_own_lengths_and_load():
     found = measured.read({"a.json": export()}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
-    assert shift(found)[1] == pytest.approx(1.5**0.85)  # 2 requests/s of 8 s each: 16 in flight, steady
+    assert shift(found)[1] == pytest.approx(1.5**0.75)  # 2 requests/s of 8 s each: 16 in flight, steady
 
 
 def test_aiperfs_fixed_concurrency_is_a_closed_loop():
@@ -186,7 +186,7 @@ def test_aiperfs_fixed_concurrency_is_a_closed_loop():
     found = measured.read({"a.json": closed}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
     _, at_steady = estimated()
     closed_loop = Question(load(MODEL), gpu("h200_sxm"), "vllm", arrival="closed").estimate(Points.of(**POINT))
-    wanted = (at_steady.ttft_ms[0] * 1.5 / closed_loop.ttft_ms[0]) ** 0.8
+    wanted = (at_steady.ttft_ms[0] * 1.5 / closed_loop.ttft_ms[0]) ** 0.7
     assert shift(found)[0] == pytest.approx(wanted)
 
 
@@ -194,4 +194,4 @@ def test_units_of_aiperf_are_heeded():
     _, at = estimated()
     seconds = export(inter_token_latency={"unit": "sec", "avg": float(at.itl_ms[0]) * 1.5e-3})
     found = measured.read({"a.json": seconds}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
-    assert shift(found)[1] == pytest.approx(1.5**0.85)
+    assert shift(found)[1] == pytest.approx(1.5**0.75)
