@@ -65,6 +65,7 @@ _GIVEN: Final = frozenset(
         "status.state",
     }
 )
+_BEYOND_FLOAT: Final = re.compile(r"\d{309}")  # a number that Go cannot read would break every list with the object
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")  # the same object must give the same bytes
 
 
@@ -166,8 +167,10 @@ def _tolerated(error: FieldError) -> bool:
 
 def _object(text: Any) -> Tree | None:
     """A JSON object, None where the text is none."""
+    if not isinstance(text, str) or _BEYOND_FLOAT.search(text):
+        return None
     try:
-        value = msgspec.json.decode(text) if isinstance(text, str) else None
+        value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -6,7 +6,7 @@ ISL) or drops it (a mocker that is off), ours keeps it aside.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -64,11 +64,12 @@ def _boolean(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A float64 holds it. Python reads integers without a limit, which overflow where they are made floats.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _int32(value: Any) -> bool:
-    return _number(value) and float(value).is_integer() and -(2**31) <= value < 2**31
+    return _number(value) and -(2**31) <= value < 2**31 and float(value).is_integer()
 
 
 def _pair(alpha: str, beta: str, fits: Callable[[Any], bool]) -> _Pair:

@@ -124,7 +124,7 @@ def test_there_and_back_is_the_same_object(version: v.Version, data: st.DataObje
 @pytest.mark.parametrize("version", list(v.Version))
 @thorough
 @given(data=st.data())
-def test_without_any_default_too(version: v.Version, data: st.DataObject) -> None:
+def test_there_and_back_before_defaults_is_the_same_but_for_them(version: v.Version, data: st.DataObject) -> None:
     document = data.draw(requests(version))
     back = convert(convert(document, OTHER[document["apiVersion"]]), document["apiVersion"])
     assert schema.defaulted(plain(back)) == schema.defaulted(document)
@@ -267,7 +267,14 @@ def test_a_field_that_is_removed_through_the_other_version_is_gone() -> None:
     assert there(new)["spec"]["profilingConfig"]["config"] == {"sla": {"odd": 1}, "sweep": {}}
 
 
-@pytest.mark.parametrize("value", [3000.5, 2**31, "3000", None, True, [1]])
+@pytest.mark.parametrize("field", ["e2eLatency", "ttft"])
+def test_an_annotation_with_a_number_beyond_all_bounds_is_passed_over(field: str) -> None:
+    annotations = {KEPT_SPEC: json.dumps({"sla": {field: 10**400}})}
+    new = convert({**alpha(), "metadata": {"annotations": annotations}}, BETA)
+    assert "sla" not in new["spec"]
+
+
+@pytest.mark.parametrize("value", [3000.5, 2**31, 10**30, "3000", None, True, [1]])
 def test_what_an_integer_field_cannot_hold_is_kept_aside_not_cut(value: Any) -> None:
     old = alpha(profilingConfig={"profilerImage": "i", "config": {"sla": {"isl": value}}})
     assert "workload" not in convert(old, BETA)["spec"]
