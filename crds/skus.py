@@ -29,6 +29,10 @@ _ONLY: Final = {
 _SUFFIXES: Final = {"MI300": "XA", "MI250": "X", "V100": "S", "A100": "X"}
 
 
+# Said without a form factor these are two different GPUs; a person who means one has to say which.
+AMBIGUOUS: Final = frozenset({"h100", "a100", "v100"})
+
+
 def sku_of(product: str) -> str | None:
     """SKU of a GPU by its product name (label nvidia.com/gpu.product, DCGM's modelName), or None if it is none of ours.
 

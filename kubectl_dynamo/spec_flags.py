@@ -30,8 +30,11 @@ class Sku(click.ParamType):  # type: ignore[type-arg]
             return str(value)
         # `h200_smx` is a SKU misspelt, to be asked about; `H200-SXM5-141GB` is what a GPU calls itself.
         if "_" not in str(value):
-            from crds.skus import sku_of  # only needed for a name that is no SKU
+            from crds.skus import AMBIGUOUS, sku_of  # only needed for a name that is no SKU
 
+            if str(value).lower() in AMBIGUOUS:
+                both = " or ".join(sku for sku in v.GPU_SKUS if sku.startswith(f"{value.lower()}_"))
+                raise click.BadParameter(f"{value!r} is two GPUs: say {both}", ctx, param)
             if known := sku_of(str(value)):
                 return known
         near = did_you_mean(value, v.GPU_SKUS)

@@ -19,6 +19,7 @@ MAX_NAME_OF_JOB: Final = v.DNS_LABEL_MAX - len(v.JOB_PREFIX)
 OVERRIDE: Final = "spec.overrides.dgd.metadata.name"
 _GENERATED: Final = 5  # random characters that the API server appends to generateName, cut to 63 in all
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SYNTAX: Final = 'must be lowercase letters, digits, "-" and ".", with a letter or digit at both ends'
 
 
 def override_name(document: Document) -> str | None:
@@ -38,10 +39,12 @@ def request_name(document: Document) -> str | None:
 
 
 def name_fits(document: Document, _: Context) -> Iterator[FieldError]:
-    """What is made of the request's name fits into 63 characters."""
+    """The name is one that Kubernetes takes, and what is made of it fits into 63 characters."""
     name = request_name(document)
     if name is None:
         yield required("metadata.name", "")
+    elif not _SUBDOMAIN.fullmatch(name):
+        yield invalid("metadata.name", name, _SYNTAX)
     elif override_name(document) is None and len(name) > MAX_NAME:
         why = f"must be no more than {MAX_NAME} characters so that the Services of its deployment fit"
         yield invalid("metadata.name", name, why)
@@ -56,8 +59,6 @@ def dgd_name_fits(document: Document, _: Context) -> Iterator[FieldError]:
     if name is None:
         return
     if not _SUBDOMAIN.fullmatch(name):
-        yield invalid(
-            OVERRIDE, name, 'must be lowercase letters, digits, "-" and ".", with a letter or digit at both ends'
-        )
+        yield invalid(OVERRIDE, name, _SYNTAX)
     elif len(name) > MAX_DGD_NAME:
         yield invalid(OVERRIDE, name, f"must be no more than {MAX_DGD_NAME} characters so that its Services fit")

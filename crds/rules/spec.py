@@ -12,13 +12,11 @@ from typing import Any, Final
 from crds import vocabulary as v
 from crds.fields import ErrorType, FieldError, forbidden, get, invalid, required, show, unsupported
 from crds.rules.context import Context, Mode
-from crds.skus import sku_of
+from crds.skus import AMBIGUOUS, sku_of
 
 Document = Mapping[str, Any]
 
 _BACKENDS: Final = tuple(str(item) for item in v.Backend)
-# A bare family says no form factor; spelling then suggests the SXM part, by far the commoner in clusters.
-_BARE_FAMILIES: Final = frozenset({"h100", "a100", "v100"})
 
 NUMBERS: Final = (
     "hardware.vramMb",
@@ -98,7 +96,7 @@ def gpu_sku(document: Document, _: Context) -> Iterator[FieldError]:
     path = "spec.hardware.gpuSku"
     sku = get(document, path)
     if sku is not None and sku not in v.GPU_SKUS:
-        product = sku if isinstance(sku, str) and sku.lower() not in _BARE_FAMILIES else ""
+        product = sku if isinstance(sku, str) and sku.lower() not in AMBIGUOUS else ""
         yield unsupported(path, sku, v.GPU_SKUS, hint=sku_of(product))
 
 

@@ -119,6 +119,15 @@ VALID = (
 
 INVALID = (
     Case("no spec", {k: v for k, v in request().items() if k != "spec"}, ("spec: Required value",)),
+    Case(
+        "a name with capitals and an underscore",
+        request(name="Foo_Bar"),
+        (
+            'metadata.name: Invalid value: "Foo_Bar": must be lowercase letters, digits, "-" and ".", '
+            "with a letter or digit at both ends",
+        ),
+        twin=Twin.SCHEMA,
+    ),
     Case("no model", request({"model": None}), ("spec.model: Required value",), twin=Twin.SCHEMA),
     Case("an empty model", request({"model": ""}), ("spec.model: Required value",), twin=Twin.SCHEMA),
     Case("a blank model", request({"model": "  "}), ("spec.model: Required value",)),

@@ -75,6 +75,12 @@ def test_profile_says_what_is_missing(run: Run, arguments: list[str], told: str)
     assert result.stdout.count("error") == 0
 
 
+def test_a_gpu_with_two_form_factors_has_to_be_named_in_full(run: Run) -> None:
+    result = run("profile", "--model", "m", "--gpu", "H100", "--gpus", "8")
+    assert result.exit_code == 2
+    assert "'H100' is two GPUs: say h100_sxm or h100_pcie" in result.stderr
+
+
 def test_an_unknown_gpu_is_a_usage_error_with_the_nearest(run: Run) -> None:
     result = run("profile", "--model", "m", "--gpu", "h200_smx", "--gpus", "8")
     assert result.exit_code == 2
