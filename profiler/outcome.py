@@ -41,7 +41,7 @@ def write(directory: Path, request: Request, model: Model, answer: Answer) -> di
 
     Points of the frontier are left out, evenly, until everything fits.
     """
-    result = documents.dump_all(answer.documents)
+    result = answer.to_yaml()
     points = [
         _row(configuration, dgd, request.workload.isl, request.workload.osl)
         for configuration, dgd in frontier_deployments(request, model, answer.profile, MAX_POINTS)

@@ -6,7 +6,7 @@ No clock, randomness, file or network in here: the same request and model give b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crds import vocabulary as v
@@ -33,6 +33,16 @@ class Answer:
 
     profile: Profile
     documents: tuple[dict[str, Any], ...]
+    reasons: generate.Reasons = field(default_factory=dict)  # why each flag is there; comments of `to_yaml`
+
+    @property
+    def deployment(self) -> tuple[dict[str, Any], ...]:
+        """What is applied: the documents without the explanation, which a cluster stores but nothing mounts."""
+        return tuple(d for d in self.documents if not d["metadata"]["name"].startswith(v.PROFILE_CONFIGMAP_PREFIX))
+
+    def to_yaml(self, documents: Sequence[dict[str, Any]] | None = None) -> str:
+        """These documents, or all, as YAML with comments."""
+        return generate.dump_all(self.documents if documents is None else documents, self.reasons)
 
 
 def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) -> Answer:
@@ -62,7 +72,7 @@ def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) 
     )
     kept = fitted(complete, MAX_PROFILE_BYTES)
     *config_maps, dgd = generated.documents
-    return Answer(kept, (*config_maps, _config_map(request, kept), dgd))
+    return Answer(kept, (*config_maps, _config_map(request, kept), dgd), generated.reasons)
 
 
 def frontier_deployments(

@@ -6,6 +6,7 @@ same request, model and configuration give the same documents, with no nulls and
 
 from __future__ import annotations
 
+from profiler.generate.comments import Reasons, dump_all
 from profiler.generate.dgd import Generated, annotated, documents
 
-__all__ = ["Generated", "annotated", "documents"]
+__all__ = ["Generated", "Reasons", "annotated", "documents", "dump_all"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from profiler.generate import curves
 from profiler.profile import Configuration, Worker
 from profiler.request import Request
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 CHUNK_TOKENS = 8192
 # isl and osl are means: a deployment also has to take the requests that are twice as long.
 LENGTH_HEADROOM = 2
-# Ids of checkpoints that bring their own code for tokenizer or architecture (`auto_map` in config.json), by prefix.
-REMOTE_CODE = ("MiniMaxAI/", "XiaomiMiMo/", "moonshotai/", "nvidia/Kimi", "nvidia/Llama-3_", "nvidia/NVIDIA-Nemotron")
 # The KV cache is estimated before an engine measured its own; an engine refuses to start where one sequence cannot fit.
 KV_MARGIN = 0.9
+
+# Why a flag is there, where several engines have it.
+LIMITS = "beyond this a rank misses the latency that was asked; requests queue instead"
+REMOTE_CODE = "the checkpoint brings code of its own"
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,16 @@ class Deployment:
         wanted = min(LENGTH_HEADROOM * mean, int(KV_MARGIN * held))
         return min(max(mean, wanted), self.model.context)
 
+    @cached_property
+    def curves(self) -> dict[str, str] | None:
+        """Files that say how the workers perform over their whole range, where that can be estimated."""
+        gpu = self.request.hardware.gpu
+        return curves.Engines(self.model, gpu, self.configuration, self.context_tokens).data()
+
     @property
     def trust_remote_code(self) -> bool:
         """Whether the engine has to run code that comes with the checkpoint."""
-        return self.request.model.startswith(REMOTE_CODE)
+        return self.model.remote_code
 
     @property
     def fp8_cache(self) -> bool:
@@ -105,14 +114,25 @@ def rounded(value: int, unit: int) -> int:
     return rounded_up(value, unit) * unit
 
 
-def flags(pairs: Mapping[str, str | int | float | bool | None]) -> list[str]:
-    """Arguments in exec form: a long flag and its value apart (the operator reads nothing else), True as a bare flag.
+@dataclass(frozen=True)
+class Flag:
+    """A long flag, its value, and why it is there where that does not go without saying.
 
-    False and None leave the flag out.
+    True is a bare flag; False and None leave the flag out.
     """
-    arguments: list[str] = []
-    for flag, value in pairs.items():
-        if value is None or value is False:
-            continue
-        arguments += [flag] if value is True else [flag, str(value)]
-    return arguments
+
+    name: str
+    value: str | int | float | bool | None
+    why: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """In exec form: the flag and its value apart (the operator reads nothing else)."""
+        if self.value is None or self.value is False:
+            return []
+        return [self.name] if self.value is True else [self.name, str(self.value)]
+
+
+def arguments(flags: Iterable[Flag]) -> list[str]:
+    """The arguments of all flags, in order."""
+    return [argument for flag in flags for argument in flag.arguments]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from crds import schema
 from crds import vocabulary as v
-from profiler.generate import images, mocker, names, overrides, planner, services, sglang, trtllm, vllm
+from profiler.generate import curves, images, mocker, names, overrides, planner, services, sglang, trtllm, vllm
+from profiler.generate.comments import Reasons
 from profiler.generate.deployment import Deployment
 from profiler.profile import Configuration
 from profiler.request import Request
@@ -27,6 +28,7 @@ class Generated:
 
     documents: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
+    reasons: Reasons = field(default_factory=dict)  # why the flags of each service are there, for comments
 
 
 def documents(request: Request, model: Model, configuration: Configuration) -> Generated:
@@ -38,23 +40,50 @@ def documents(request: Request, model: Model, configuration: Configuration) -> G
     engine = cast(services.Engine, mocker) if request.mocker else ENGINES[configuration.backend]
     warnings: list[str] = []
     dgd, aliases = _dgd(deployment, engine, warnings)
-    found: list[dict[str, Any]] = []
-    if request.planner is not None:
-        config = planner.config(deployment, engine.BACKEND)
-        warnings += config.warnings
-        found.append(planner.config_map(request, config.values))
-        dgd["spec"]["services"][names.PLANNER] = planner.service(deployment, _image(request, images.PLANNER, warnings))
+    found = _with_planner(deployment, engine, dgd, warnings)
     if request.overrides_dgd:
+        plain_dgd = plain(dgd)
         dgd, ignored = overrides.merged(dgd, request.overrides_dgd, aliases)
-        warnings += ignored
+        warnings += [*ignored, *overrides.resized(plain_dgd, dgd)]
         # What is generated breaks no rule of the schema, so whatever does came with the override.
         warnings += [f"overrides.dgd.{error}" for error in schema.check(plain(dgd))]
         # Found again by these; an override may add labels, not take these away.
         dgd["metadata"]["labels"] |= names.labels(request)
     warnings += names.length_warnings(request.dgd_name, dgd["spec"]["services"])
     return Generated(
-        documents=tuple(plain(document) for document in (*found, dgd)), warnings=tuple(dict.fromkeys(warnings))
+        documents=tuple(plain(document) for document in (*found, dgd)),
+        warnings=tuple(dict.fromkeys(warnings)),
+        reasons=_reasons(deployment, engine),
     )
+
+
+def _with_planner(
+    deployment: Deployment, engine: services.Engine, dgd: dict[str, Any], warnings: list[str]
+) -> list[dict[str, Any]]:
+    """Add the planner and the workers' curves to the deployment where they are wanted; the ConfigMaps for both."""
+    request, found, readers = deployment.request, [], []
+    everything = dgd["spec"]["services"]
+    if request.mocker and deployment.curves:
+        readers += [service for service in everything.values() if service["componentType"] == "worker"]
+    if request.planner is not None:
+        config = planner.config(deployment, engine.BACKEND)
+        warnings += config.warnings
+        found.append(planner.config_map(request, config.values))
+        service = planner.service(deployment, _image(request, images.PLANNER, warnings))
+        everything[names.PLANNER] = service
+        readers += [service] if config.reads_curves and deployment.curves else []
+    if readers and deployment.curves:
+        found.append(curves.config_map(request, deployment.curves))
+    for reader in readers:
+        curves.mount(reader, request)
+    return found
+
+
+def _reasons(deployment: Deployment, engine: services.Engine) -> Reasons:
+    return {
+        engine.name(worker.role, deployment.nodes(worker)): tuple(engine.flags(worker, deployment))
+        for worker in deployment.configuration.workers
+    }
 
 
 def annotated(dgd: Mapping[str, Any], configuration: Configuration) -> dict[str, Any]:

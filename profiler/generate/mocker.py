@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crds import vocabulary as v
-from profiler.generate.deployment import Deployment, flags, sequences, step_tokens
+from profiler.generate import curves
+from profiler.generate.deployment import LIMITS, Deployment, Flag, sequences, step_tokens
 from profiler.profile import Role, Worker
 
 MODULE = "dynamo.mocker"
@@ -26,23 +27,31 @@ def aliases(role: Role) -> tuple[str, ...]:
     return ()
 
 
-def arguments(worker: Worker, deployment: Deployment) -> list[str]:
-    """Arguments of one worker: the limits of the engine it stands for, so that routing and scaling behave alike."""
-    engine = deployment.configuration.backend
-    return flags(
-        {
-            "--model-path": deployment.model_path,
-            "--model-name": deployment.served_name,
-            # It imitates two schedulers; TensorRT-LLM's is nearer to vLLM's, the default.
-            "--engine-type": engine if engine in (v.Backend.VLLM, v.Backend.SGLANG) else None,
-            "--data-parallel-size": worker.layout.dp if worker.layout.dp > 1 else None,
-            "--block-size": BLOCK_TOKENS,
-            "--num-gpu-blocks-override": max(1, worker.kv_tokens // worker.layout.dp // BLOCK_TOKENS),
-            "--max-num-seqs": sequences(worker),
-            "--max-num-batched-tokens": step_tokens(worker),
-            "--disaggregation-mode": worker.role if deployment.disaggregated else None,
-        }
-    )
+def flags(worker: Worker, deployment: Deployment) -> list[Flag]:
+    """Flags of one worker: the limits of the engine it stands for, so that routing and scaling behave alike."""
+    engine, dp = deployment.configuration.backend, worker.layout.dp
+    known = deployment.curves is not None
+    return [
+        Flag("--model-path", deployment.model_path),
+        Flag("--model-name", deployment.served_name),
+        Flag(
+            "--engine-type",
+            engine if engine in (v.Backend.VLLM, v.Backend.SGLANG) else None,
+            "whose scheduler it imitates; of TensorRT-LLM it has none, vLLM's comes nearest",
+        ),
+        Flag("--planner-profile-data", curves.DIRECTORY if known else None, _timed_as(worker, deployment)),
+        Flag("--data-parallel-size", dp if dp > 1 else None),
+        Flag("--block-size", BLOCK_TOKENS),
+        Flag("--num-gpu-blocks-override", max(1, worker.kv_tokens // dp // BLOCK_TOKENS), "the KV cache of one rank"),
+        Flag("--max-num-seqs", sequences(worker), LIMITS),
+        Flag("--max-num-batched-tokens", step_tokens(worker)),
+        Flag("--disaggregation-mode", worker.role if deployment.disaggregated else None),
+    ]
+
+
+def _timed_as(worker: Worker, deployment: Deployment) -> str:
+    """Which hardware its timing imitates."""
+    return f"times of {worker.layout.label} on {deployment.request.hardware.gpu.sku}, as estimated"
 
 
 def environment(worker: Worker, deployment: Deployment) -> dict[str, str]:

@@ -18,6 +18,11 @@ def planner_config(request: Request) -> str:
     return f"planner-config-{request.name}"
 
 
+def profile_data(request: Request) -> str:
+    """Name of the ConfigMap with the workers' performance curves."""
+    return f"planner-profile-data-{request.name}"
+
+
 def labels(request: Request) -> dict[str, str]:
     """Labels by which a generated object is found from its request."""
     return {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
-from crds.fields import did_you_mean
+from crds.fields import did_you_mean, get
 from profiler.generate import names
 
 Path = tuple[str, ...]
@@ -18,6 +19,13 @@ METADATA = ("labels", "annotations")  # the name is taken where the deployment i
 KEYED = {"env": "name", "envs": "name", "pvcs": "name", "volumes": "name", "volumeMounts": "mountPoint"}
 CONTAINER_MOUNT = "mountPath"  # what `volumeMounts` of a container are named by
 NOT_AN_OBJECT = "must be an object; it is ignored"
+# Flags that say how many GPUs an engine takes, in every spelling of the engines. With attention data parallelism
+# SGLang's ranks are counted by its tensor size already, and TensorRT-LLM has no size for it.
+SIZES = {
+    "tensor": ("--tensor-parallel-size", "--tp-size", "--tp", "-tp"),
+    "pipeline": ("--pipeline-parallel-size", "--pp-size", "-pp"),
+    "data": ("--data-parallel-size", "--dp-size", "-dp"),
+}
 APPENDED: Path = ("extraPodSpec", "mainContainer", "args")
 
 
@@ -50,6 +58,44 @@ def merged(
     _merge(result["spec"], spec, ("spec",))
     _merge_services(result["spec"]["services"], services, aliases, warnings)
     return result, warnings
+
+
+def resized(generated: Mapping[str, Any], merged: Mapping[str, Any]) -> list[str]:
+    """A warning for each service whose override changes how many GPUs an engine takes and leaves its GPUs, or nodes."""
+    warnings = []
+    for name, service in merged["spec"]["services"].items():
+        before = generated["spec"]["services"].get(name)
+        if not isinstance(service, Mapping) or before is None or get(before, "resources.limits.gpu") is None:
+            continue
+        engine, was = _engine_gpus(service), _engine_gpus(before)
+        asked = _pod_gpus(service)
+        if engine != was and engine is not None and asked is not None and engine != asked:
+            where = f"overrides.dgd.spec.services[{name}]"
+            warnings.append(
+                f"{where}: its parallel sizes make an engine of {engine} GPUs, but its pods have {asked}; "
+                "set resources.limits.gpu (per node) and multinode.nodeCount too"
+            )
+    return warnings
+
+
+def _engine_gpus(service: Mapping[str, Any]) -> int | None:
+    """GPUs of one engine by its arguments, the last of a flag counting; None where they are no plain numbers."""
+    arguments = get(service, "extraPodSpec.mainContainer.args", [])
+    if not isinstance(arguments, list):
+        return None
+    words = [part for word in arguments for part in (str(word).split("=", 1) if str(word)[:1] == "-" else [str(word)])]
+    values = dict(pairwise(words))
+    sizes = {kind: next((values[flag] for flag in flags if flag in values), "1") for kind, flags in SIZES.items()}
+    if not all(size.isdecimal() for size in sizes.values()):
+        return None
+    gpus = int(sizes["tensor"]) * int(sizes["pipeline"])
+    return gpus if "--enable-dp-attention" in words else gpus * int(sizes["data"])
+
+
+def _pod_gpus(service: Mapping[str, Any]) -> int | None:
+    """GPUs of all pods of one engine."""
+    limit, nodes = str(get(service, "resources.limits.gpu", "")), get(service, "multinode.nodeCount", 1)
+    return int(limit) * nodes if limit.isdecimal() and isinstance(nodes, int) else None
 
 
 def _object(parent: Mapping[str, Any], key: str, path: str, warnings: list[str]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from crds import vocabulary as v
-from profiler.generate.deployment import Deployment
+from profiler.generate.deployment import Deployment, Flag, arguments
 from profiler.profile import Role, Worker
 
 Service = dict[str, Any]
@@ -29,8 +29,8 @@ class Engine(Protocol):
     def aliases(self, role: Role) -> tuple[str, ...]:
         """Other names under which people know this worker."""
 
-    def arguments(self, worker: Worker, deployment: Deployment) -> list[str]:
-        """Arguments of one worker."""
+    def flags(self, worker: Worker, deployment: Deployment) -> list[Flag]:
+        """Flags of one worker, with their reasons."""
 
     def environment(self, worker: Worker, deployment: Deployment) -> dict[str, str]:
         """Environment of one worker beyond what every service gets."""
@@ -70,7 +70,7 @@ def worker(engine: Engine, kind: Worker, deployment: Deployment, image: str) -> 
         "image": image,
         # Both, always: args alone become words of a shell, and the operator adds its own flags to the exec form only.
         "command": ["python3", "-m", engine.MODULE],
-        "args": engine.arguments(kind, deployment),
+        "args": arguments(engine.flags(kind, deployment)),
     }
     return service | {
         "envs": _environment(deployment, engine.environment(kind, deployment)),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from profiler.generate.deployment import CHUNK_TOKENS, Deployment, flags, sequences
-from profiler.profile import Role, Worker
+from profiler.generate.deployment import CHUNK_TOKENS, LIMITS, REMOTE_CODE, Deployment, Flag, sequences
+from profiler.profile import Layout, Role, Worker
 
 MODULE = "dynamo.sglang"
 BACKEND = "sglang"
 RUNTIME = "sglang-runtime"
 
 NAMES: dict[Role, str] = {"worker": "decode", "prefill": "prefill", "decode": "decode"}
+LIMITS_OF_ALL = f"{LIMITS}; all ranks together, SGLang divides it"
 PAGE_SIZE = 16  # tokens; the Dynamo router hashes prompts in blocks of this size, and transfers move whole pages
 EXPERT_TOKENS = 32768  # over all ranks of a step, which every expert layer gathers: a few GB of activations
 LEAST_CHUNK_TOKENS = 1024  # of one rank, below which its GEMMs starve
@@ -27,38 +28,53 @@ def aliases(role: Role) -> tuple[str, ...]:
     return ("SglangWorker",) if role == "worker" else ()
 
 
-def arguments(worker: Worker, deployment: Deployment) -> list[str]:
-    """Arguments of one worker. Sizes are those of the whole engine; the operator adds nodes and ranks."""
-    layout = worker.layout
-    disaggregated = deployment.disaggregated
-    return flags(
-        {
-            "--model-path": deployment.model_path,
-            "--served-model-name": deployment.served_name,
-            # tp counts every rank; attention data parallelism and the experts divide those ranks anew.
-            "--tp-size": layout.tp * layout.dp,
-            "--pp-size": layout.pp if layout.pp > 1 else None,
-            "--dp-size": layout.dp if layout.dp > 1 else None,
-            "--enable-dp-attention": layout.dp > 1,
-            "--ep-size": layout.moe_ep if layout.moe_ep > 1 else None,
-            "--page-size": PAGE_SIZE,
-            "--context-length": deployment.context_tokens,
-            # Said outright where the checkpoint asks for it: what "auto" makes of that differs between formats.
-            "--kv-cache-dtype": "fp8_e4m3" if deployment.fp8_cache else None,
-            # Both are for all ranks together: SGLang divides them by dp itself.
-            "--max-running-requests": sequences(worker) * layout.dp,
-            "--chunked-prefill-size": _chunk(worker),
-            # Graphs beyond the largest batch are never replayed, and cost memory and time at start.
-            "--cuda-graph-max-bs": sequences(worker),
-            "--disaggregation-mode": worker.role if disaggregated else None,
-            # The default, mooncake, is not what the images and the other engines use.
-            "--disaggregation-transfer-backend": "nixl" if disaggregated else None,
-            "--disaggregation-bootstrap-port": BOOTSTRAP_PORT if disaggregated else None,
-            # The default, 127.0.0.1, cannot be reached from the other role's pods.
-            "--host": "0.0.0.0" if disaggregated else None,
-            "--trust-remote-code": deployment.trust_remote_code,
-        }
-    )
+def flags(worker: Worker, deployment: Deployment) -> list[Flag]:
+    """Flags of one worker. Sizes are those of the whole engine; the operator adds nodes and ranks."""
+    layout, disaggregated = worker.layout, deployment.disaggregated
+    return [
+        Flag("--model-path", deployment.model_path),
+        Flag("--served-model-name", deployment.served_name),
+        Flag(
+            "--tp-size",
+            layout.tp * layout.dp,
+            "all ranks; --dp-size and --ep-size divide them anew" if _wide(layout) else "",
+        ),
+        Flag("--pp-size", layout.pp if layout.pp > 1 else None),
+        Flag("--dp-size", layout.dp if layout.dp > 1 else None),
+        Flag("--enable-dp-attention", layout.dp > 1, "without it --dp-size would mean whole copies of the model"),
+        Flag("--ep-size", layout.moe_ep if layout.moe_ep > 1 else None),
+        Flag("--page-size", PAGE_SIZE, "tokens of a KV block, for the router's hashes and for transfers"),
+        Flag(
+            "--context-length", deployment.context_tokens, "a sequence that fits the KV cache, with room above the mean"
+        ),
+        Flag(
+            "--kv-cache-dtype",
+            "fp8_e4m3" if deployment.fp8_cache else None,
+            "the checkpoint asks for it; what auto makes of that differs between formats",
+        ),
+        Flag("--max-running-requests", sequences(worker) * layout.dp, LIMITS_OF_ALL if layout.dp > 1 else LIMITS),
+        Flag("--chunked-prefill-size", _chunk(worker), "prompt tokens of one step, all ranks together"),
+        Flag("--cuda-graph-max-bs", sequences(worker), "graphs of larger batches would cost memory and never run"),
+        Flag("--disaggregation-mode", worker.role if disaggregated else None),
+        Flag(
+            "--disaggregation-transfer-backend",
+            "nixl" if disaggregated else None,
+            "the default, mooncake, is not what the image and the other engines use",
+        ),
+        Flag(
+            "--disaggregation-bootstrap-port",
+            BOOTSTRAP_PORT if disaggregated else None,
+            "where decode workers meet prefill workers; fixed, so that a NetworkPolicy can open it",
+        ),
+        Flag(
+            "--host", "0.0.0.0" if disaggregated else None, "the default, 127.0.0.1, cannot be reached from other pods"
+        ),
+        Flag("--trust-remote-code", deployment.trust_remote_code, REMOTE_CODE),
+    ]
+
+
+def _wide(layout: Layout) -> bool:
+    return layout.dp > 1 or layout.moe_ep > 1
 
 
 def environment(worker: Worker, deployment: Deployment) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from profiler.generate.deployment import Deployment, flags, sequences, step_tokens
+from profiler.generate.deployment import LIMITS, REMOTE_CODE, Deployment, Flag, sequences, step_tokens
 from profiler.profile import Role, Worker
 
 MODULE = "dynamo.vllm"
@@ -30,33 +30,43 @@ def aliases(role: Role) -> tuple[str, ...]:
     return ("VllmWorker", "VllmDecodeWorker", "decode") if role == "worker" else (NAMES[role], MULTINODE_NAMES[role])
 
 
-def arguments(worker: Worker, deployment: Deployment) -> list[str]:
-    """Arguments of one worker. Sizes are those of the whole engine; the operator adds what differs between nodes."""
-    layout = worker.layout
-    return flags(
-        {
-            "--model": deployment.model_path,
-            "--served-model-name": deployment.served_name,
-            # The experts of all tp * dp ranks form one group, so expert parallelism has no size of its own.
-            "--tensor-parallel-size": layout.tp,
-            "--pipeline-parallel-size": layout.pp if layout.pp > 1 else None,
-            "--data-parallel-size": layout.dp if layout.dp > 1 else None,
-            "--enable-expert-parallel": layout.moe_ep > 1,
-            # Without it vLLM reserves for the model's longest context, and refuses to start where that does not fit.
-            "--max-model-len": deployment.context_tokens,
-            # The estimates suppose this share of memory; the default moves between versions.
-            "--gpu-memory-utilization": MEMORY_SHARE,
-            # Said outright where the checkpoint asks for it: what "auto" makes of that differs between formats.
-            "--kv-cache-dtype": "fp8" if deployment.fp8_cache else None,
-            # Both limits hold for one data-parallel rank.
-            "--max-num-seqs": sequences(worker),
-            "--max-num-batched-tokens": step_tokens(worker),
-            # A worker without a mode registers as aggregated, and the Frontend never finds a prefill worker.
-            "--disaggregation-mode": worker.role if deployment.disaggregated else None,
-            "--kv-transfer-config": KV_TRANSFER if deployment.disaggregated else None,
-            "--trust-remote-code": deployment.trust_remote_code,
-        }
-    )
+def flags(worker: Worker, deployment: Deployment) -> list[Flag]:
+    """Flags of one worker. Sizes are those of the whole engine; the operator adds what differs between nodes."""
+    layout, disaggregated = worker.layout, deployment.disaggregated
+    return [
+        Flag("--model", deployment.model_path),
+        Flag("--served-model-name", deployment.served_name),
+        Flag("--tensor-parallel-size", layout.tp),
+        Flag("--pipeline-parallel-size", layout.pp if layout.pp > 1 else None),
+        Flag(
+            "--data-parallel-size", layout.dp if layout.dp > 1 else None, "attention ranks; each takes its own requests"
+        ),
+        Flag("--enable-expert-parallel", layout.moe_ep > 1, "the experts of all ranks form one group"),
+        Flag(
+            "--max-model-len",
+            deployment.context_tokens,
+            "the default, the model's whole context, may need more KV cache than there is; then vLLM does not start",
+        ),
+        Flag(
+            "--gpu-memory-utilization",
+            MEMORY_SHARE,
+            "the share that the estimates suppose; the default moves between versions",
+        ),
+        Flag(
+            "--kv-cache-dtype",
+            "fp8" if deployment.fp8_cache else None,
+            "the checkpoint asks for it; what auto makes of that differs between formats",
+        ),
+        Flag("--max-num-seqs", sequences(worker), LIMITS),
+        Flag("--max-num-batched-tokens", step_tokens(worker), "one step's prompt tokens; longer prompts go in chunks"),
+        Flag(
+            "--disaggregation-mode",
+            worker.role if disaggregated else None,
+            "without it the worker registers as aggregated, and the Frontend finds no prefill worker",
+        ),
+        Flag("--kv-transfer-config", KV_TRANSFER if disaggregated else None, "how a prompt's KV cache gets to decode"),
+        Flag("--trust-remote-code", deployment.trust_remote_code, REMOTE_CODE),
+    ]
 
 
 def environment(worker: Worker, deployment: Deployment) -> dict[str, str]:

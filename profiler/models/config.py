@@ -122,6 +122,7 @@ def from_config(name: str, config: Mapping[str, Any]) -> Model:
         mlp_matrices=2 if fields.type in PLAIN_MLP else 3,
         quantization=quantization,
         kv_dtype=kv_dtype,
+        remote_code=bool(config.get("auto_map")),
         **_mlp(fields, layers, hidden),
     )
     if not 0 < model.parameters <= MOST_PARAMETERS:

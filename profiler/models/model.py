@@ -83,6 +83,7 @@ class Model:
     tied_embeddings: bool = False
     quantization: Quantization = "bf16"
     kv_dtype: KvDtype = "bf16"
+    remote_code: bool = False  # whether the checkpoint brings code that engines run only where they are told to
 
     @property
     def is_moe(self) -> bool:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from crds.documents import dump
-from profiler.generate import Generated
+from profiler.generate import Generated, dump_all
 from tests.profiler.generate import cases
 from tests.profiler.generate.cases import DEP8, DEP16, MOE, TEP8, TEP16, TP1, TP4
 
@@ -42,7 +41,8 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_deployment_reads_as_before(name: str) -> None:
-    text = "---\n".join(dump(document) for document in CASES[name]().documents)
+    result = CASES[name]()
+    text = dump_all(result.documents, result.reasons)
     path = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")

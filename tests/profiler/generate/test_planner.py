@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crds.errors import InvalidRequest
-from profiler.generate.planner import CHOICES, KEYS, OLD_NAMES
+from profiler.generate.planner_keys import CHOICES, KEYS, OLD_NAMES
 from tests.profiler.flags import DATA
 from tests.profiler.generate import cases
 from tests.profiler.generate.cases import DEP8, DEP16, MOE, TP1, TP4
@@ -50,7 +50,7 @@ def test_the_planner_reads_what_it_is_given(planner: dict[str, Any], mode: Any, 
 
 def test_the_known_keys_are_those_of_the_planner() -> None:
     accepted = {name for key, row in SCHEMA["properties"].items() for name in row.get("x-accepted-names", [key])}
-    assert accepted == KEYS | set(OLD_NAMES)
+    assert accepted == set(KEYS) | set(OLD_NAMES)
 
 
 def test_the_request_completes_the_configuration() -> None:
@@ -156,10 +156,70 @@ def test_gb200_goes_by_the_name_that_the_tables_have() -> None:
     assert config(BY_SLA, "trtllm", hardware=hardware)["aic_interpolation"]["system"] == "gb200"
 
 
-def test_no_curves_for_a_gpu_without_tables_is_said() -> None:
+def test_a_model_that_this_gpu_cannot_hold_leaves_nothing_to_scale_by_and_that_is_said() -> None:
     hardware = {"gpuSku": "t4", "totalGpus": 8, "numGpusPerNode": 8}
     result = cases.generated("sglang", "disagg", TP1, features={"planner": BY_SLA}, hardware=hardware)
-    assert ["throughput scaling" in warning for warning in result.warnings] == [True]
+    assert result.warnings == (
+        "features.planner: no estimates to scale throughput by; set enable_load_scaling instead",
+    )
+    assert [document["metadata"]["name"] for document in result.documents] == ["planner-config-chat", "chat-dgd"]
+
+
+def test_every_key_has_the_type_that_the_planner_reads() -> None:
+    names = {"integer": "integer", "number": "number", "boolean": "boolean", "string": "string"}
+    for key, kind in KEYS.items():
+        row = SCHEMA["properties"][key]
+        types = {row.get("type")} | {option.get("type") for option in row.get("anyOf", ())}
+        assert names.get(kind) in types or "$ref" in str(row), key
+
+
+@pytest.mark.parametrize(
+    ("planner", "message"),
+    [
+        ({"max_gpu_budget": "many"}, 'max_gpu_budget: Invalid value: "many": must be a whole number'),
+        ({"max_gpu_budget": 7.5}, "max_gpu_budget: Invalid value: 7.5: must be a whole number"),
+        ({"max_gpu_budget": -2}, "max_gpu_budget: Invalid value: -2: must be at least -1"),
+        ({"min_endpoint": True}, "min_endpoint: Invalid value: true: must be a whole number"),
+        ({"ttft": 0}, "ttft_ms: Invalid value: 0: must be greater than 0"),
+        ({"itl_ms": "fast"}, 'itl_ms: Invalid value: "fast": must be a number'),
+        ({"advisory": "yes"}, 'advisory: Invalid value: "yes": must be true or false'),
+        ({"fpm_sample_bucket_size": 15}, "fpm_sample_bucket_size: Invalid value: 15: must be a square number, as 16"),
+        ({"report_interval_hours": 0}, "report_interval_hours: Invalid value: 0: must be greater than 0"),
+        ({"aic_interpolation": 3}, "aic_interpolation: Invalid value: 3: must be an object"),
+        (
+            BY_SLA | {"enable_throughput_scaling": False},
+            "enable_throughput_scaling: Invalid value: false: the planner scales by nothing; set this or "
+            "enable_load_scaling to true",
+        ),
+        (
+            BY_SLA | {"pre_deployment_sweeping_mode": "none"},
+            'pre_deployment_sweeping_mode: Invalid value: "none": throughput scaling needs rapid or thorough, or '
+            "enable_throughput_scaling: false",
+        ),
+        (
+            BY_SLA | {"enable_load_scaling": True, "load_adjustment_interval": 200},
+            "load_adjustment_interval_seconds: Invalid value: 200: must be less than "
+            "throughput_adjustment_interval_seconds (180)",
+        ),
+        (
+            {"environment": "global-planner"},
+            'environment: Invalid value: "global-planner": needs global_planner_namespace',
+        ),
+    ],
+)
+def test_values_that_would_end_the_planners_pod_are_refused(planner: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        cases.generated(features={"planner": planner})
+    assert str(refused.value) == f"the planner cannot start with this: spec.features.planner.{message}"
+
+
+def test_a_predictor_that_the_planner_lacks_is_left_out_with_a_warning() -> None:
+    """NVIDIA's guide shows `load_predictor: linear`, with which the planner of 1.2 ends at its start."""
+    result = cases.generated(features={"planner": {"load_predictor": "linear"}})
+    assert "load_predictor" not in json.loads(result.documents[0]["data"]["planner_config.json"])
+    assert result.warnings == (
+        'features.planner.load_predictor: the planner knows arima, constant, kalman, prophet; "linear" is left out',
+    )
 
 
 def test_the_mocker_is_planned_without_gpus() -> None:
