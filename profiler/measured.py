@@ -13,6 +13,7 @@ the best linear prediction of a Gaussian field (kriging; Rasmussen & Williams 20
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -168,8 +169,9 @@ def read(
 
 
 def _table(data: bytes, source: str, given: Mapping[str, str]) -> Table:
-    if data.lstrip().startswith(b"{"):
-        return aiperf_table(data, source, given)
+    plain = data.removeprefix(codecs.BOM_UTF8)
+    if plain.lstrip().startswith(b"{"):
+        return aiperf_table(plain, source, given)
     table = csv_points.read(data, source, given=tuple(given))
     if not set(METRICS) & set(table.names):
         raise InputError(f"{source}: has no column ttft_ms or itl_ms", "these hold what was measured")

@@ -86,7 +86,7 @@ def read(data: bytes, source: str, *, given: Sequence[str] = ()) -> Table:
     """
     header, *rows = _lines(data, source) or [[]]
     names = tuple(_canonical(name) for name in header)
-    _check_header(names, source, given)
+    _check_header(names, ",".join(header), source, given)
     width = len(header)
     faults = {
         number: f"the row has {len(row)} cells, the header {width}"
@@ -111,14 +111,15 @@ def _lines(data: bytes, source: str) -> list[list[str]]:
 
 
 def _canonical(name: str) -> str:
-    return "_".join(name.strip().lower().replace("-", " ").split())
+    return "_".join(name.lower().replace("-", " ").split())
 
 
-def _check_header(names: Sequence[str], source: str, given: Sequence[str]) -> None:
+def _check_header(names: Sequence[str], line: str, source: str, given: Sequence[str]) -> None:
     if not names:
         raise InputError(f"{source}: it is empty", next=EXAMPLE)
     if not set(names) & {*COLUMNS, *FOUND}:
-        raise InputError(f"{source}: its first line is not a header", f"it says {','.join(names)[:80]}", EXAMPLE)
+        advice = "separate the cells by commas" if any(sign in line for sign in ";\t|") else EXAMPLE
+        raise InputError(f"{source}: its first line is not a header", f"it says {line[:80]}", advice)
     twice = next((name for name in COLUMNS if names.count(name) > 1), None)
     if twice:
         raise InputError(f'{source}: two columns are called "{twice}"')

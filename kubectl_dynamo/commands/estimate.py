@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from crds import vocabulary as v
 from crds.errors import InputError, ProfileError
+from kubectl_dynamo.inputs import source_of
 from kubectl_dynamo.options import Output, global_options, note, show, style
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _measurements(files: tuple[str, ...], given: dict[str, str], online: bool) -
         return None
     from profiler import measured  # numpy, only when there is something to compute
 
-    return measured.read({path: _bytes(path) for path in files}, defaults=given, online=online)
+    return measured.read({source_of(path): _bytes(path) for path in files}, defaults=given, online=online)
 
 
 def _many(
@@ -131,7 +132,7 @@ def _many(
 ) -> None:
     from profiler import answers, cells, points  # numpy
 
-    table = points.read(_bytes(path), "standard input" if path == "-" else path, given=tuple(given))
+    table = points.read(_bytes(path), source_of(path), given=tuple(given))
     asked = cells.understand(table, defaults=given, online=online)
     found = answers.answers(asked, measurements)
     columns = answers.columns(asked, found, len(table))

@@ -92,6 +92,7 @@ def test_files_are_read_as_people_write_them(text):
         (b"", "it is empty"),
         (b"\n\n", "it is empty"),
         (b"Qwen/Qwen3-32B,h200_sxm,4\n", "first line is not a header"),
+        (b"model;gpu_sku\nx;y\n", "separate the cells by commas"),
         (b"model,tp\nx,1\n", 'has no column "gpu_sku"'),
         (b"model,gpu_sku,tp,TP\nx,y,1,2\n", 'two columns are called "tp"'),
         (b"model,gpu_sku\n\xff\xfe,x\n", "not text in UTF-8"),
