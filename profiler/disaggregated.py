@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from profiler.candidates import Engines, FloatColumn, IntColumn
+from profiler.packing import replicas
+
+if TYPE_CHECKING:
+    from profiler.layouts import Shape
+    from profiler.request import Hardware
 
 # Decode engines in one unit: all small counts, then coarser, since a ratio of pools is what counts.
 DECODE_COUNTS: Final = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32])
@@ -35,6 +40,7 @@ class Units:
     prefill_workers: IntColumn
     workers: IntColumn
     gpus: IntColumn
+    fit: IntColumn  # how many of the unit the nodes hold
     rate: FloatColumn  # requests/s that all its engines sustain
     ttft_ms: FloatColumn
     itl_ms: FloatColumn
@@ -47,6 +53,10 @@ class Units:
         """The same units in terms of a table in which their engines start at these rows."""
         aggregated = self.prefill < 0
         return replace(self, engine=self.engine + engine, prefill=np.where(aggregated, -1, self.prefill + prefill))
+
+    def with_fit(self, fit: IntColumn) -> Units:
+        """The same units, so many of which fit."""
+        return replace(self, fit=fit)
 
     def with_ttft(self, ttft_ms: FloatColumn) -> Units:
         """The same units with another TTFT."""
@@ -69,37 +79,68 @@ def queueing_ms(utilisation: Any, servers: Any, service_ms: Any) -> FloatColumn:
     return np.asarray(service_ms / 2 * rho ** (np.sqrt(2 * (c + 1)) - 1) / (c * (1 - rho)))
 
 
-def pairs(prefill: Engines, decode: Engines, total_gpus: int) -> Units:
-    """Every decode engine with every prefill engine, in all counts that fit `total_gpus` and sustain one rate.
+def pairs(prefill: Engines, decode: Engines, hardware: Hardware, *, equal_tp: bool = False) -> Units:
+    """Every decode engine with every prefill engine, in all counts that fit the nodes and sustain one rate.
 
-    The decode engines run at their concurrency; `ttft_ms` holds the wait and the prefill.
+    The decode engines run at their concurrency; `ttft_ms` holds the wait and the prefill. `equal_tp`: only engines that
+    split attention alike.
     """
-    d, p, j = (axis.ravel() for axis in np.indices((len(decode), len(prefill), len(DECODE_COUNTS)), dtype=np.int64))
-    n_d = DECODE_COUNTS[j]
-    room = n_d * decode.gpus[d] + prefill.gpus[p] <= total_gpus
+    d, p = _together(prefill, decode, equal_tp)
+    d, p, n_d = np.repeat(d, len(DECODE_COUNTS)), np.repeat(p, len(DECODE_COUNTS)), np.tile(DECODE_COUNTS, len(d))
+    room = n_d * decode.gpus[d] + prefill.gpus[p] <= hardware.total_gpus
     d, p, n_d = d[room], p[room], n_d[room]
     busy = n_d * decode.requests_per_s[d] / prefill.requests_per_s[p]  # prefill engines it would keep wholly busy
     counts = [np.maximum(np.ceil(busy / rho), 1).astype(np.int64) for rho in UTILISATIONS]
     kept = []
     for i, n_p in enumerate(counts):
-        fits = n_d * decode.gpus[d] + n_p * prefill.gpus[p] <= total_gpus
+        fits = n_d * decode.gpus[d] + n_p * prefill.gpus[p] <= hardware.total_gpus
         fits &= np.gcd(n_p, n_d) == 1  # a multiple of a smaller unit is that unit, replicated
         if i:
             fits &= n_p != counts[i - 1]
         kept.append((p[fits], d[fits], n_p[fits], n_d[fits]))
     p, d, n_p, n_d = (np.concatenate(column) for column in zip(*kept, strict=True))
     rate = n_d * decode.requests_per_s[d]
-    return _unit(prefill, decode, p, d, n_p, n_d, rate, rate / (n_p * prefill.requests_per_s[p]))
+    units = _unit(prefill, decode, p, d, n_p, n_d, rate, rate / (n_p * prefill.requests_per_s[p]))
+    return _on_nodes(units, prefill, decode, hardware)
 
 
-def single_pairs(prefill: Engines, decode: Engines, total_gpus: int) -> Units:
+def single_pairs(prefill: Engines, decode: Engines, hardware: Hardware, *, equal_tp: bool = False) -> Units:
     """One prefill and one decode engine: where a planner starts before it scales the pools by load."""
-    d, p = (axis.ravel() for axis in np.indices((len(decode), len(prefill)), dtype=np.int64))
-    room = prefill.gpus[p] + decode.gpus[d] <= total_gpus
-    d, p = d[room], p[room]
+    d, p = _together(prefill, decode, equal_tp)
     one = np.ones(len(d), dtype=np.int64)
     rate = np.minimum(decode.requests_per_s[d], PLANNER_UTILISATION * prefill.requests_per_s[p])
-    return _unit(prefill, decode, p, d, one, one, rate, np.full(len(d), PLANNER_UTILISATION))
+    units = _unit(prefill, decode, p, d, one, one, rate, np.full(len(d), PLANNER_UTILISATION))
+    return _on_nodes(units, prefill, decode, hardware)
+
+
+def counted_pairs(prefill: Engines, decode: Engines, hardware: Hardware, shape: Shape) -> Units:
+    """Pools of the engine counts of `shape`, whichever of them limits the rate."""
+    d, p = _together(prefill, decode, equal_tp=False)
+    n_p, n_d = (np.full(len(d), count) for count in (shape.prefill_workers, shape.workers))
+    most = UTILISATIONS[0] * n_p * prefill.requests_per_s[p]
+    rate = np.minimum(n_d * decode.requests_per_s[d], most)
+    units = _unit(prefill, decode, p, d, n_p, n_d, rate, UTILISATIONS[0] * rate / most)
+    return _on_nodes(units, prefill, decode, hardware)
+
+
+def _together(prefill: Engines, decode: Engines, equal_tp: bool) -> tuple[IntColumn, IntColumn]:
+    """Rows of `decode` and of `prefill`: every pair."""
+    d, p = (axis.ravel() for axis in np.indices((len(decode), len(prefill)), dtype=np.int64))
+    if not equal_tp:
+        return d, p
+    alike = (prefill.gpus // prefill.dp)[p] == (decode.gpus // decode.dp)[d]
+    return d[alike], p[alike]
+
+
+def _on_nodes(units: Units, prefill: Engines, decode: Engines, hardware: Hardware) -> Units:
+    fit = replicas(
+        hardware,
+        gpus=decode.gpus[units.engine],
+        workers=units.workers,
+        prefill_gpus=prefill.gpus[units.prefill],
+        prefill_workers=units.prefill_workers,
+    )
+    return units.with_fit(fit).take(fit > 0)
 
 
 def _unit(
@@ -120,6 +161,7 @@ def _unit(
         prefill_workers=n_p,
         workers=n_d,
         gpus=n_p * prefill.gpus[p] + n_d * decode.gpus[d],
+        fit=np.ones_like(n_d),
         rate=rate,
         ttft_ms=wait + prefill.ttft_ms[p],
         itl_ms=decode.itl_ms[d],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from crds.vocabulary import Backend
+from profiler.packing import replicas
 from profiler.profile import Layout
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # worth spreading further (Dynamo 1.2 profiler: up to 4 nodes per MoE engine).
 NODES_PER_DENSE_ENGINE: Final = 1
 NODES_PER_MOE_ENGINE: Final = 4
+# Four nodes of eight; where NVLink joins smaller nodes (GB200 NVL72: trays of four), an engine may have as many GPUs.
+GPUS_PER_RACK_ENGINE: Final = 32
 # Block-quantised weights come in tiles of this edge, which vLLM and SGLang refuse to cut (DeepSeek-V3 FP8 format).
 FP8_BLOCK: Final = 128
 
@@ -37,12 +40,27 @@ class Allowed:
     excluded: Counter[str]
 
 
+@dataclass(frozen=True)
+class Shape:
+    """One deployment: `workers` engines of a layout, fed by `prefill_workers` of another where prefill is apart."""
+
+    worker: Layout
+    workers: int
+    prefill: Layout | None = None
+    prefill_workers: int = 0
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all engines."""
+        return self.workers * self.worker.gpus + self.prefill_workers * (self.prefill.gpus if self.prefill else 0)
+
+
 def allowed(model: Model, backend: Backend, hardware: Hardware) -> Allowed:
     """Layouts of one engine within its nodes and the GPU budget."""
     kept: list[Layout] = []
     excluded: Counter[str] = Counter()
-    for layout in _spread(model, hardware.gpus_per_node):
-        if layout.gpus > hardware.total_gpus:
+    for layout in _spread(model, hardware):
+        if not replicas(hardware, gpus=layout.gpus, workers=1):
             excluded[OVER_BUDGET] += 1
         elif _cuts_block(layout, model, backend):
             excluded[CUT_BLOCK] += 1
@@ -51,11 +69,19 @@ def allowed(model: Model, backend: Backend, hardware: Hardware) -> Allowed:
     return Allowed(tuple(kept), excluded)
 
 
-def _spread(model: Model, gpus_per_node: int) -> Iterator[Layout]:
+def needs_equal_tp(model: Model, backend: Backend) -> bool:
+    """Whether prefill and decode engines must split attention alike to hand their state over.
+
+    SGLang cuts and joins KV heads on the way, but not the state of windowed or linear attention (its pull requests
+    10912 and 23744); MLA has one latent for all heads, and vLLM and TensorRT-LLM resize whatever they send.
+    """
+    return backend is Backend.SGLANG and model.latent is None and bool(model.window_layers or model.linear)
+
+
+def _spread(model: Model, hardware: Hardware) -> Iterator[Layout]:
     """Dense: TP. Experts: TEP and DEP, and TP where attention is not MLA (whose KV cache TP does not split)."""
     yield Layout()
-    nodes = NODES_PER_MOE_ENGINE if model.is_moe else NODES_PER_DENSE_ENGINE
-    for n in _sizes(gpus_per_node, nodes):
+    for n in _sizes(hardware.gpus_per_node, _most_nodes(model, hardware)):
         if not model.is_moe:
             yield Layout(tp=n)
             continue
@@ -65,17 +91,23 @@ def _spread(model: Model, gpus_per_node: int) -> Iterator[Layout]:
         yield Layout(dp=n, moe_ep=n)
 
 
+def _most_nodes(model: Model, hardware: Hardware) -> int:
+    if not model.is_moe:
+        return NODES_PER_DENSE_ENGINE
+    if hardware.gpu.network_bandwidth >= hardware.gpu.link_bandwidth > 0:
+        return max(NODES_PER_MOE_ENGINE, GPUS_PER_RACK_ENGINE // hardware.gpus_per_node)
+    return NODES_PER_MOE_ENGINE
+
+
 def _sizes(gpus_per_node: int, nodes: int) -> Iterator[int]:
-    """GPUs per engine above 1: powers of two inside a node, then whole nodes, doubling."""
+    """GPUs per engine above 1: powers of two inside a node, then whole nodes, of which all small numbers."""
     n = 2
-    while n <= gpus_per_node:
+    while n < gpus_per_node:
         yield n
         n *= 2
-    count = 2
-    while count <= nodes:
-        if count * gpus_per_node >= n:
+    for count in range(1, nodes + 1):
+        if count * gpus_per_node > 1 and (count <= NODES_PER_MOE_ENGINE or count & (count - 1) == 0):
             yield count * gpus_per_node
-        count *= 2
 
 
 def _cuts_block(layout: Layout, model: Model, backend: Backend) -> bool:

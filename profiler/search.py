@@ -8,8 +8,6 @@ without a loop over rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,80 +16,25 @@ from numpy.typing import NDArray
 from crds.vocabulary import Backend
 from profiler import estimate
 from profiler.candidates import Candidates, Engines, FloatColumn, IntColumn
-from profiler.disaggregated import Units, pairs, single_pairs
-from profiler.estimate import Estimates, Points
-from profiler.layouts import allowed
-from profiler.profile import Layout, Role
+from profiler.disaggregated import Units, counted_pairs, pairs, single_pairs
+from profiler.engines import Scope
+from profiler.layouts import Shape, needs_equal_tp
+from profiler.packing import replicas
+from profiler.profile import Layout
 
 if TYPE_CHECKING:
     from profiler.models import Model
-    from profiler.request import Request
+    from profiler.request import Hardware, Request
 
 NOT_FINITE: Final = "the estimate is not a positive number"
-PREFILL_STEP_TOKENS: Final = 8192  # what an engine prefills in one step, per attention-DP rank
 PAIR_OVER_BUDGET: Final = "prefill and decode engines together need more GPUs than totalGpus"
-_STEPS_PER_OCTAVE: Final = 6
-_MAX_SEQUENCES_PER_GPU: Final = 512  # the engines' own batch limits are of this order
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """One backend of a request: its layouts, how all layouts are numbered, and counts of what was ruled out."""
-
-    request: Request
-    model: Model
-    index: int
-    layouts: tuple[Layout, ...]
-    numbers: IntColumn
-    excluded: Counter[str]
-
-    @property
-    def backend(self) -> Backend:
-        return self.request.backends[self.index]
-
-    @classmethod
-    def of(cls, request: Request, model: Model, index: int, known: dict[Layout, int]) -> _Scope:
-        """`known` numbers the layouts of all backends; it grows."""
-        permitted = allowed(model, request.backends[index], request.hardware)
-        numbers = [known.setdefault(layout, len(known)) for layout in permitted.layouts]
-        return cls(request, model, index, permitted.layouts, np.array(numbers, dtype=np.int64), permitted.excluded)
-
-    def engines(self, role: Role, ask: Callable[..., Estimates], grid: bool) -> tuple[Engines, Estimates]:
-        """Engines of one role in all layouts: at each concurrency of the `grid`, or with the prompts of one step."""
-        workload = self.request.workload
-        step = max(1, round(PREFILL_STEP_TOKENS / workload.isl))
-        sizes = [
-            _concurrencies(layout, self.request) if grid else np.array([float(layout.dp * step)])
-            for layout in self.layouts
-        ]
-        which = np.repeat(np.arange(len(sizes)), [len(size) for size in sizes])
-        in_flight = np.concatenate(sizes) if sizes else np.zeros(0)
-        shape = {
-            name: np.array([getattr(layout, name) for layout in self.layouts], dtype=np.int64)[which]
-            for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")
-        }
-        points = Points.of(**shape, isl=workload.isl, osl=workload.osl, concurrency=in_flight)
-        answer = ask(self.model, self.request.hardware.gpu, self.backend, points)
-        for code, count in enumerate(np.bincount(answer.reason)):
-            if code and count:
-                self.excluded[estimate.REASONS[code]] += int(count)
-        engines = Engines.of(
-            answer,
-            backend=self.index,
-            role=role,
-            layout=self.numbers[which],
-            gpus=shape["tp"] * shape["pp"] * shape["dp"],
-            dp=shape["dp"],
-            concurrency=in_flight,
-        )
-        return engines, answer
-
-
-def candidates(request: Request, model: Model) -> Candidates:
+def candidates(request: Request, model: Model, shape: Shape | None = None) -> Candidates:
     """All deployments for `request`, in a fixed order; may be empty, and then `excluded` says why.
 
     A deployment has as many replicas as the budget allows, or as the load needs where `workload` names one, or one for
-    a planner to scale.
+    a planner to scale. With a `shape` it is that one deployment, at every load.
     """
     known: dict[Layout, int] = {}
     tables: list[Engines] = []
@@ -99,14 +42,13 @@ def candidates(request: Request, model: Model) -> Candidates:
     disaggregated: list[Units] = []
     excluded: Counter[str] = Counter()
     for index in range(len(request.backends)):
-        scope = _Scope.of(request, model, index, known)
+        scope = Scope.of(request, model, index, known, shape)
         start = sum(len(table) for table in tables)
         worker, answer = scope.engines("worker", estimate.aggregated, grid=True)
-        worker = _running(worker, scope.excluded)
         prefill, _ = scope.engines("prefill", estimate.prefill, grid=False)
         decode, _ = scope.engines("decode", estimate.decode, grid=True)
         tables += [worker, prefill, decode]
-        aggregated.append(_aggregated(worker).shifted(start, 0))
+        aggregated.append(_aggregated(worker, request.hardware).shifted(start, 0))
         first = start + len(worker)
         disaggregated.append(_disaggregated(scope, prefill, decode).shifted(first + len(prefill), first))
         excluded += scope.excluded
@@ -133,26 +75,7 @@ def _of_modes(request: Request, aggregated: Units, disaggregated: Units) -> Unit
     return aggregated if mode == "agg" else disaggregated
 
 
-def _concurrencies(layout: Layout, request: Request) -> FloatColumn:
-    """Requests in flight on one engine: whole numbers evenly spaced by ratio, and the equal shares of a given load."""
-    top = _MAX_SEQUENCES_PER_GPU * layout.gpus
-    grid = np.rint(2 ** np.arange(0, np.log2(top) + 1e-9, 1 / _STEPS_PER_OCTAVE))
-    load = request.workload.concurrency
-    if load:
-        engines = np.arange(1, min(request.hardware.total_gpus // layout.gpus, top) + 1)
-        grid = np.concatenate((grid, np.ceil(load / engines)))
-    ordered = np.sort(np.minimum(grid, top))
-    return ordered[np.diff(ordered, prepend=0) > 0]  # np.unique would import numpy.ma, a tenth of the whole run
-
-
-def _running(engines: Engines, excluded: Counter[str]) -> Engines:
-    """The engines that run all their requests: more than fit the KV cache only wait, and show as endless TTFTs."""
-    fits = engines.concurrency <= np.maximum(engines.max_concurrency, 1)
-    excluded[estimate.REASONS[estimate.Reason.CONCURRENCY]] += int(np.count_nonzero(~fits))
-    return engines.take(fits)
-
-
-def _aggregated(engines: Engines) -> Units:
+def _aggregated(engines: Engines, hardware: Hardware) -> Units:
     one = np.ones(len(engines), dtype=np.int64)
     return Units(
         prefill=-one,
@@ -160,17 +83,21 @@ def _aggregated(engines: Engines) -> Units:
         prefill_workers=0 * one,
         workers=one,
         gpus=engines.gpus,
+        fit=replicas(hardware, gpus=engines.gpus, workers=1),
         rate=engines.requests_per_s,
         ttft_ms=engines.ttft_ms,
         itl_ms=engines.itl_ms,
     )
 
 
-def _disaggregated(scope: _Scope, prefill: Engines, decode: Engines) -> Units:
+def _disaggregated(scope: Scope, prefill: Engines, decode: Engines) -> Units:
     """Pools with their KV transfer: TTFT = wait + prefill + transfer, plus vLLM's first decode step."""
     hardware = scope.request.hardware
-    pair = pairs if scope.request.planner is None else single_pairs
-    pools = pair(prefill, decode, hardware.total_gpus)
+    if scope.shape:
+        pools = counted_pairs(prefill, decode, hardware, scope.shape)
+    else:
+        pair = pairs if scope.request.planner is None else single_pairs
+        pools = pair(prefill, decode, hardware, equal_tp=needs_equal_tp(scope.model, scope.backend))
     if len(prefill) and len(decode) and not len(pools.gpus):
         scope.excluded[PAIR_OVER_BUDGET] += len(prefill) * len(decode)
     ranks = {  # of one attention-DP rank: those share a prompt
@@ -199,24 +126,24 @@ def _replicated(request: Request, units: Units, **rest: Any) -> Candidates:
     """Whole deployments: each unit as often as the load needs and the budget allows."""
     osl = request.workload.osl
     in_flight = units.rate * (units.ttft_ms + (osl - 1) * units.itl_ms) / 1000  # Little's law
-    replicas = request.hardware.total_gpus // units.gpus
+    number = units.fit
     if request.planner is not None:
-        replicas = np.ones_like(replicas)
+        number = np.ones_like(number)
     elif request.workload.request_rate:
-        replicas = _needed(request.workload.request_rate, units.rate, replicas)
+        number = _needed(request.workload.request_rate, units.rate, number)
     elif request.workload.concurrency:
-        replicas = _needed(request.workload.concurrency, in_flight, replicas)
+        number = _needed(request.workload.concurrency, in_flight, number)
     return Candidates(
         engine=units.engine,
         prefill=units.prefill,
         workers=units.workers,
         prefill_workers=units.prefill_workers,
-        replicas=replicas,
-        gpus=replicas * units.gpus,
-        concurrency=_single(replicas * in_flight),
+        replicas=number,
+        gpus=number * units.gpus,
+        concurrency=_single(number * in_flight),
         ttft_ms=_single(units.ttft_ms),
         itl_ms=_single(units.itl_ms),
-        request_rate=_single(replicas * units.rate),
+        request_rate=_single(number * units.rate),
         throughput_per_gpu=_single(units.rate * osl / units.gpus),
         osl=osl,
         **rest,

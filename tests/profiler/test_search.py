@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crds.vocabulary import Backend
+from profiler.candidates import Candidates
 from profiler.disaggregated import queueing_ms
-from profiler.layouts import CUT_BLOCK, OVER_BUDGET, allowed
+from profiler.layouts import CUT_BLOCK, OVER_BUDGET, Shape, allowed
 from profiler.models import load
+from profiler.packing import replicas
 from profiler.profile import Layout
 from profiler.request import Request
 from profiler.search import candidates
@@ -27,16 +29,53 @@ def test_dense_models_use_tensor_parallelism_inside_a_node() -> None:
 
 def test_moe_models_use_tp_tep_and_dep_over_up_to_four_nodes() -> None:
     found = labels(request(MOE, gpus=32))
-    assert found == {"TP1"} | {f"{kind}{n}" for kind in ("TP", "TEP", "DEP") for n in (2, 4, 8, 16, 32)}
+    assert found == {"TP1"} | {f"{kind}{n}" for kind in ("TP", "TEP", "DEP") for n in (2, 4, 8, 16, 24, 32)}
 
 
 def test_latent_attention_is_not_split_by_tensor_parallelism_alone() -> None:
-    assert labels(request(MLA, gpus=32)) == {"TP1"} | {f"{k}{n}" for k in ("TEP", "DEP") for n in (2, 4, 8, 16, 32)}
+    sizes = (2, 4, 8, 16, 24, 32)
+    assert labels(request(MLA, gpus=32)) == {"TP1"} | {f"{kind}{n}" for kind in ("TEP", "DEP") for n in sizes}
 
 
 def test_an_engine_over_nodes_fills_them() -> None:
     assert "DEP12" in labels(request(MOE, gpus=12, per_node=6))
     assert "DEP8" not in labels(request(MOE, gpus=12, per_node=6))
+
+
+def test_an_engine_spans_a_rack_that_nvlink_joins() -> None:
+    assert "DEP32" in labels(request(MLA, gpus=36, sku="gb200_sxm", per_node=4))
+    assert "DEP32" not in labels(request(MLA, gpus=36, sku="h200_sxm", per_node=4))
+
+
+def test_the_network_starts_where_the_nodes_of_the_request_end() -> None:
+    small, large = (candidates(request(gpus=8, per_node=n, backend="vllm"), load(MOE)) for n in (4, 8))
+    assert "DEP8" in {layout.label for layout in small.layouts}
+
+    def fastest(found: Candidates) -> float:
+        layout = found.layouts.index(Layout(dp=8, moe_ep=8))
+        return float(found.itl_ms[found.engines.layout[found.engine] == layout].min())
+
+    assert fastest(small) > fastest(large)
+
+
+def test_sglang_hands_windowed_state_over_only_between_equal_tp() -> None:
+    model = load("openai/gpt-oss-120b")
+    for backend, mixed in (("sglang", False), ("vllm", True)):
+        found = candidates(request(model.name, backend=backend), model)
+        pools = np.flatnonzero(found.disaggregated)
+        tp = np.array([layout.tp for layout in found.layouts])[found.engines.layout]
+        assert np.any(tp[found.engine[pools]] != tp[found.prefill[pools]]) == mixed
+
+
+def test_one_deployment_can_be_asked_for() -> None:
+    shape = Shape(Layout(tp=4), 1, prefill=Layout(tp=2), prefill_workers=2)
+    found = candidates(request(gpus=shape.gpus, backend="vllm"), load(DENSE), shape)
+    assert len(found) > 20
+    assert {found.configuration(row).label for row in range(len(found))} == {
+        "vllm disagg 2x TP2 prefill + 1x TP4 decode"
+    }
+    capacity = 2 * found.engines.requests_per_s[found.prefill]
+    assert np.all(found.request_rate <= 0.9 * capacity * (1 + 1e-6))
 
 
 def test_layouts_over_the_budget_are_counted() -> None:
@@ -90,6 +129,14 @@ def test_every_row_is_a_deployment_within_the_budget(
     assert np.all(found.gpus <= gpus)
     prefill_gpus = np.where(found.disaggregated, engines.gpus[found.prefill] * found.prefill_workers, 0)
     assert np.array_equal(found.gpus, found.replicas * (found.workers * engines.gpus[found.engine] + prefill_gpus))
+    packed = replicas(
+        request(model, gpus, per_node=per_node).hardware,
+        gpus=engines.gpus[found.engine],
+        workers=found.workers,
+        prefill_gpus=engines.gpus[found.prefill],
+        prefill_workers=found.prefill_workers,
+    )
+    assert np.all(found.replicas <= packed)
     for column in (found.ttft_ms, found.itl_ms, found.request_rate, found.throughput_per_gpu, found.concurrency):
         assert np.isfinite(column).all()
         assert np.all(column > 0)
