@@ -21,21 +21,30 @@ def unchanged(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
     The first update by NVIDIA's operator drops empty values (Go's omitempty), so a second `kubectl apply` of the same
     file brings them back; and a refused update of the operator itself is fatal to the request.
     """
-    return bool(_normal(new.get("spec")) == _normal(old.get("spec")))
+    return _same(new.get("spec"), old.get("spec"))
 
 
-def _normal(value: Any, path: tuple[str, ...] = ()) -> Any:
-    """`value` without what says nothing; None where nothing is left. Numbers and bools stay apart (1 is not true)."""
+def _same(new: Any, old: Any, path: tuple[str, ...] = ()) -> bool:
+    """Whether two values say the same. Side by side and not each in a normal form: most updates differ early."""
     if path in _OPAQUE:
-        return value
+        return bool(new == old)
+    if isinstance(new, dict) and isinstance(old, dict):
+        return all(_same(new.get(key), old.get(key), (*path, key)) for key in new.keys() | old.keys())
+    if isinstance(new, list) and isinstance(old, list):
+        return len(new) == len(old) and all(_same(*pair, (*path, "[]")) for pair in zip(new, old, strict=True))
+    if isinstance(new, dict | list) or isinstance(old, dict | list):
+        return _says_nothing(new, path) and _says_nothing(old, path)
+    if isinstance(new, bool) or isinstance(old, bool):  # 1 is not true
+        return new is old
+    return bool((None if new == "" else new) == (None if old == "" else old))
+
+
+def _says_nothing(value: Any, path: tuple[str, ...]) -> bool:
+    if path in _OPAQUE:
+        return value is None
     if isinstance(value, dict):
-        items = {key: _normal(item, (*path, str(key))) for key, item in value.items()}
-        return {key: item for key, item in items.items() if item is not None} or None
-    if isinstance(value, list):
-        return [_normal(item, (*path, "[]")) for item in value] or None
-    if isinstance(value, bool):
-        return ("bool", value)
-    return None if value == "" else value
+        return all(_says_nothing(item, (*path, key)) for key, item in value.items())
+    return value is None or value in ("", [])
 
 
 def profiling_had_begun(status: Mapping[str, Any]) -> bool:

@@ -111,8 +111,9 @@ def check(new: Document, old: Document | None = None, context: Context = Context
     if old is not None:
         if change.unchanged(new, old):
             return Findings()
-        standing = set(_violations(old, context))
-        errors = [error for error in errors if error not in standing]
+        if errors:
+            standing = set(_violations(old, context))
+            errors = [error for error in errors if error not in standing]
         errors += [replace(error, rule=FROZEN) for error in change.frozen(old)]
     errors.sort(key=lambda error: _POSITION.get(error.path, len(_POSITION)))
     asked = context if old is None else replace(context, dgd_exists=None)
