@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crds.rules import Mode
 from tests.webhook.known import Known, deployment, pool, request, review
+from webhook import reviews
 from webhook.admission import Admission
 from webhook.defaults import Settings
 from webhook.hooks import HOOKS, HookKind, hooks
@@ -113,3 +118,71 @@ def test_a_deployment_is_completed_and_then_nothing_is_missing() -> None:
     known = admission()
     assert [operation["path"] for operation in known.mutate_deployment(asked).patch] == ["/spec/services/W/envs"]
     assert known.validate_deployment(asked).warnings == ["spec.services.W: no HF_TOKEN; the webhook did not add it"]
+
+
+# Whatever is sent.
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=6,
+)
+FULL_REQUEST = request(
+    {
+        "hardware": {"gpuSku": "h200_sxm"},
+        "modelCache": {"pvcName": "models", "pvcMountPath": "/models"},
+        "features": {"planner": {"optimization_target": "sla"}, "mocker": {"enabled": False}},
+        "overrides": {
+            "profilingJob": {"template": {"spec": {"containers": [{"env": [{"name": "A"}]}], "tolerations": [{}]}}},
+            "dgd": {"metadata": {"name": "x"}, "spec": {"services": {"W": {"autoscaling": {}}}}},
+        },
+    },
+    "Pending",
+    labels={"dgdr.nvidia.com/name": "qwen"},
+)
+FULL_DEPLOYMENT = deployment(
+    {
+        "W": {
+            "componentType": "worker",
+            "resources": {"limits": {"gpu": "1", "custom": {}}, "requests": {}},
+            "envs": [{"name": "A"}],
+            "volumeMounts": [{"name": "models", "mountPoint": "/models"}],
+            "extraPodSpec": {"tolerations": [{"key": "a"}], "volumes": [{}], "mainContainer": {"env": [{}]}},
+        }
+    },
+    pvcs=[{"name": "a"}],
+    envs=[{"name": "B"}],
+)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container in a document with each of its keys."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(value[key])
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> dict[str, Any]:
+    """A full object with up to two places in which anything may stand."""
+    document = copy.deepcopy(draw(st.sampled_from([FULL_REQUEST, FULL_DEPLOYMENT])))
+    for _ in range(draw(st.integers(1, 2))):
+        container, key = draw(st.sampled_from(list(places(document))))
+        container[key] = draw(JSON)
+    return document
+
+
+@given(broken(), st.none() | broken(), st.sampled_from(sorted(Admission().answerers())), st.sampled_from(list(Mode)))
+@settings(max_examples=500, deadline=None)
+def test_whatever_is_sent_is_answered_and_the_same_way_twice(
+    new: dict[str, Any], old: dict[str, Any] | None, path: str, mode: Mode
+) -> None:
+    stored = {**FULL_REQUEST, "spec": new.get("spec")} if isinstance(new.get("spec"), dict) else FULL_REQUEST
+    known = admission(
+        mode, pools=(pool(total=64),), requests={("team", "qwen"): stored}, groups=frozenset(), tokens=set()
+    )
+    answer = known.answerers()[path]
+    asked = review(new, old)
+    first = reviews.encode(answer(asked))
+    assert first == reviews.encode(answer(asked))
+    assert max(map(len, answer(asked).warnings), default=0) < 120
