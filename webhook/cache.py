@@ -131,16 +131,18 @@ class Cache:
                 self._seen[key] = seen
 
     def _run(self) -> None:
-        asked: float | None = None
+        groups_due = exporters_due = self._clock()
         while True:
             self._look()
-            # The first scan waits for the nodes, which say what is to be scanned.
-            due = asked is None or self._clock() - asked >= ASK_SECONDS
-            if due and (asked is not None or self._nodes.wait_synced(0)):
-                asked = self._clock()
+            now, nodes_known = self._clock(), self._nodes.wait_synced(0)
+            if now >= groups_due:
+                groups_due = now + ASK_SECONDS
                 self._ask(self._ask_groups)
+            # The nodes say which exporters are to be asked.
+            if nodes_known and now >= exporters_due:
+                exporters_due = now + ASK_SECONDS
                 self._ask(self._ask_exporters)
-            if self._stopped.wait(LOOK_SECONDS if asked is not None else LOOK_SECONDS / 10):
+            if self._stopped.wait(LOOK_SECONDS if nodes_known else LOOK_SECONDS / 10):
                 return
 
     def _look(self) -> None:
