@@ -112,7 +112,7 @@ def check(new: Document, old: Document | None = None, context: Context = Context
         if change.unchanged(new, old):
             return Findings()
         if errors:
-            standing = set(_violations(old, context))
+            standing = set(_violations(old, context)) if errors else set()
             errors = [error for error in errors if error not in standing]
         errors += [replace(error, rule=FROZEN) for error in change.frozen(old)]
     errors.sort(key=lambda error: _POSITION.get(error.path, len(_POSITION)))
