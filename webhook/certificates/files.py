@@ -24,7 +24,6 @@ class Files:
 
     def put_pair(self, leaf: Pair) -> None:
         """Write certificate and key, each at once, for the owner alone. A reader may see an old one beside a new."""
-        self.certificate.parent.mkdir(parents=True, exist_ok=True)
         _replace(self.key, leaf.key)
         _replace(self.certificate, leaf.certificate)
 
@@ -37,6 +36,7 @@ class Files:
 def _replace(path: Path, content: bytes) -> None:
     if path.exists() and path.read_bytes() == content:
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
