@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import copy
-import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -226,7 +226,9 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= sys.float_info.max  # NaN compares false; Python's integers have no end, Go's numbers do
 
 
 _TYPES: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {

@@ -245,3 +245,13 @@ def test_defaults_never_make_or_hide_an_error(spec: dict[str, Any]) -> None:
     assert {str(error) for error in schema.check(document)} == {
         str(error) for error in schema.check(schema.defaulted(document))
     }
+
+
+def test_a_number_beyond_what_go_holds_is_of_the_wrong_type() -> None:
+    document = {
+        "apiVersion": "nvidia.com/v1beta1",
+        "kind": "DynamoGraphDeploymentRequest",
+        "metadata": {"name": "x"},
+        "spec": {"model": "m", "sla": {"itl": 10**400}},
+    }
+    assert [error.path for error in schema.check(document)] == ["spec.sla.itl"]
