@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 
 from crds import schema
 from tests.cluster.controlplane import REPOSITORY
+from tests.cluster.node import GPU_TAINT
 from tests.end_to_end.conftest import Standalone
 
 pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("standalone")]
@@ -215,6 +217,17 @@ def test_every_example_has_its_outcome() -> None:
     assert sorted(OUTCOMES) == sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
 
 
+def admitted(dgd: dict[str, Any]) -> dict[str, Any]:
+    """The deployment with what the webhook adds: the workers tolerate the taint that all GPU nodes have."""
+    admitted = copy.deepcopy(dgd)
+    for service in admitted["spec"]["services"].values():
+        if service.get("resources", {}).get("limits", {}).get("gpu"):
+            tolerations = service.setdefault("extraPodSpec", {}).setdefault("tolerations", [])
+            if TOLERATION not in tolerations:
+                tolerations.append({**GPU_TAINT, "operator": "Equal"})
+    return admitted
+
+
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_example(applied: Standalone, name: str) -> None:
     phase, check = OUTCOMES[name]
@@ -225,7 +238,7 @@ def test_example(applied: Standalone, name: str) -> None:
     assert all(int(s["replicas"]) > 0 for s in found.services.values())
     assert found.gpus <= profile["asked"]["total_gpus"]
     if phase == "Deploying":
-        assert applied.created("dgd", request["status"]["dgdName"])["spec"] == schema.defaulted(dgd)["spec"]
+        assert applied.created("dgd", request["status"]["dgdName"])["spec"] == admitted(schema.defaulted(dgd))["spec"]
     else:  # what a person would do next; the server takes it
         applied.kubectl("apply", "--dry-run=server", "-f", "-", input=json.dumps(dgd))
     check(found)
