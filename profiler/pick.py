@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ from profiler.pareto import frontier
 from profiler.profile import Alternative, Configuration, Layout, Searched, Target
 from profiler.request import Request
 from profiler.scaling import shortfall
+
+if TYPE_CHECKING:
+    from profiler.request import Hardware
+    from profiler.sizing import Enough
 
 CLOUD_POINTS: Final = 400  # a picture in a terminal shows no more
 
@@ -78,19 +82,28 @@ def choose(request: Request, found: Candidates) -> Pick:
     )
 
 
-def no_candidate(request: Request, excluded: Mapping[str, int], smallest: int | None = None) -> NoCandidate:
-    """The error for a request that nothing fits; `smallest` is the GPU count that would do, where one is known."""
+def no_candidate(request: Request, excluded: Mapping[str, int], enough: Enough | None = None) -> NoCandidate:
+    """The error for a request that nothing fits; `enough` is hardware that would do."""
     hardware = request.hardware
     gpus = f"{hardware.total_gpus} {hardware.gpu.sku} GPU{'' if hardware.total_gpus == 1 else 's'}"
     counts = sorted(excluded.items(), key=lambda item: (-item[1], item[0]))
     next_step = _NEXT_STEPS.get(counts[0][0], _SMALLER_WEIGHTS) if counts else _SMALLER_WEIGHTS
-    if smallest:
-        next_step = f"set spec.hardware.totalGpus to {smallest} or more, or {_SMALLER_WEIGHTS}"
     return NoCandidate(
         f"no configuration of {request.model} fits {gpus} of {hardware.gpu.memory_bytes / 2**30:.0f} GiB",
         ", ".join(f"{reason} ({count} candidates)" for reason, count in counts),
-        next_step,
+        (enough and _way_out(hardware, enough)) or next_step,
     )
+
+
+def _way_out(hardware: Hardware, enough: Enough) -> str:
+    """What to set, and what else would help; empty where no amount of hardware does."""
+    ways = []
+    if enough.gpus:
+        nodes = f" in nodes of {enough.gpus_per_node}" if enough.gpus_per_node != hardware.gpus_per_node else ""
+        ways.append(f"set spec.hardware.totalGpus to {enough.gpus} or more{nodes}")
+    if enough.memory_gib:
+        ways.append(f"use GPUs with {enough.memory_gib} GiB or more")
+    return ", or ".join([*ways, "use a checkpoint with smaller (quantised) weights"]) if ways else ""
 
 
 def _configuration(request: Request, found: Candidates, row: int) -> Configuration:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crds import vocabulary as v
-from profiler import generate, pick, search
+from profiler import generate, pick, search, sizing
 from profiler.candidates import Candidates
 from profiler.profile import Asked, Configuration, Profile
 from profiler.request import Request
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 VERSION: Final = "0.1.0"  # of this distribution; `importlib.metadata` would cost a twentieth of a whole run
 MAX_PROFILE_BYTES: Final = 80_000  # NVIDIA's operator keeps it in an annotation, beside all else that must fit
-# GPUs per node times these are tried when nothing fits, to say how many would do.
-_LARGER_BUDGETS: Final = (1, 2, 4, 8)
 
 OnPhase = Callable[[v.ProfilingPhase, str], None]
 T = TypeVar("T")
@@ -113,21 +111,10 @@ def thinned(items: Sequence[T], most: int) -> tuple[T, ...]:
 
 
 def _chosen(request: Request, model: Model, found: Candidates) -> pick.Pick:
-    """The pick. Where nothing fits, larger budgets are tried to say how many GPUs would do."""
+    """The pick. Where nothing fits, other hardware is tried to say what would do."""
     if len(found):
         return pick.choose(request, found)
-    raise pick.no_candidate(request, found.excluded, _smallest_budget(request, model))
-
-
-def _smallest_budget(request: Request, model: Model) -> int | None:
-    """GPUs of this kind that the model needs at least, or None where no number that one engine may span is enough."""
-    hardware = request.hardware
-    for nodes in _LARGER_BUDGETS:
-        total = hardware.gpus_per_node * nodes
-        larger = replace(request, hardware=replace(hardware, total_gpus=total))
-        if total > hardware.total_gpus and len(found := search.candidates(larger, model)):
-            return int((found.gpus // found.replicas).min())
-    return None
+    raise pick.no_candidate(request, found.excluded, sizing.enough(request, model))
 
 
 def _asked(request: Request) -> Asked:
