@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,13 +51,18 @@ class Limit:
         amount = f"{_number(self.limit)}{self.unit}"
         return f"{self.title} up to {amount}" if self.at_most else f"{self.title} of {amount}"
 
+    def at(self, limit: float) -> Limit:
+        """The same limit, placed elsewhere."""
+        return replace(self, limit=limit)
+
 
 @dataclass(frozen=True)
 class Goal:
-    """One quantity to maximise. `says(pick, other)` tells why the lower `other` lost."""
+    """One quantity to maximise. `says(pick, other)` tells why the lower `other` lost, `gains(new, old)` what is won."""
 
     column: NDArray[Any]
     says: Callable[[float, float], str]
+    gains: Callable[[float, float], str] = lambda _new, _old: "an equal that is simpler"
 
 
 @dataclass(frozen=True)
@@ -95,14 +100,17 @@ def _limits(request: Request, found: Candidates) -> tuple[Limit, ...]:
 
 def _wanted(request: Request, found: Candidates) -> tuple[str, tuple[Goal, ...]]:
     latency = request.sla.optimization is OptimizationType.LATENCY
-    throughput = Goal(found.request_rate, _less("throughput"))
+    throughput = _most("throughput", found.request_rate)
     if request.planner is not None:
         return _per_pool(found, latency)
     if latency:
-        fastest = Goal(-found.e2e_latency_ms, lambda pick, other: f"{percent(other / pick - 1)} higher latency")
-        return "lowest latency end to end", (fastest, throughput)
+        return "lowest latency end to end", (_least("latency", found.e2e_latency_ms), throughput)
     if request.workload.request_rate or request.workload.concurrency:
-        fewest = Goal(-found.gpus, lambda pick, other: f"needs {pick - other:.0f} more GPUs for the load")
+        fewest = Goal(
+            -found.gpus,
+            lambda pick, other: f"needs {pick - other:.0f} more GPUs for the load",
+            lambda new, old: f"{-new:.0f} instead of {-old:.0f} GPUs",
+        )
         return "fewest GPUs for the load", (fewest, throughput)
     return f"most tokens/s from {request.hardware.total_gpus} GPUs", (throughput,)
 
@@ -111,12 +119,11 @@ def _per_pool(found: Candidates, latency: bool) -> tuple[str, tuple[Goal, ...]]:
     """A planner scales prefill and decode apart, so each engine is chosen for itself."""
     engines, first = found.engines, np.where(found.disaggregated, found.prefill, found.engine)
     if latency:
-        tokens = Goal(-found.itl_ms, lambda pick, other: f"{percent(other / pick - 1)} higher ITL")
-        prompts = Goal(-found.ttft_ms, lambda pick, other: f"{percent(other / pick - 1)} higher TTFT")
-        return "lowest latency of each engine, for a planner to scale", (tokens, prompts)
+        wanted = (_least("ITL", found.itl_ms), _least("TTFT", found.ttft_ms))
+        return "lowest latency of each engine, for a planner to scale", wanted
     rate = (engines.requests_per_s / engines.gpus).astype(np.float32)
-    decode = Goal(rate[found.engine], _less("decode throughput per GPU"))
-    prefill = Goal(rate[first], _less("prefill throughput per GPU"))
+    decode = _most("decode throughput per GPU", rate[found.engine])
+    prefill = _most("prefill throughput per GPU", rate[first])
     return "most tokens/s/GPU of each engine, for a planner to scale", (decode, prefill)
 
 
@@ -140,8 +147,22 @@ def _always(why: str) -> Callable[[float, float], str]:
     return lambda _pick, _other: why
 
 
-def _less(what: str) -> Callable[[float, float], str]:
-    return lambda pick, other: f"{percent(1 - other / pick)} less {what}"
+def _most(what: str, column: NDArray[Any]) -> Goal:
+    """As much as possible of something."""
+    return Goal(
+        column,
+        lambda pick, other: f"{percent(1 - other / pick)} less {what}",
+        lambda new, old: f"{percent(new / old - 1)} more {what}",
+    )
+
+
+def _least(what: str, column: FloatColumn) -> Goal:
+    """As little as possible of something."""
+    return Goal(
+        -column,
+        lambda pick, other: f"{percent(other / pick - 1)} higher {what}",
+        lambda new, old: f"{percent(1 - new / old)} lower {what}",
+    )
 
 
 def percent(ratio: float) -> str:

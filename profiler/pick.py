@@ -37,6 +37,7 @@ class Pick:
     """The winner with everything that explains it; `frontier` and `cloud` as in `profile.Profile`."""
 
     winner: Configuration
+    row: int  # of the winner among the candidates
     why: str
     sla_met: bool
     targets: tuple[Target, ...]
@@ -56,15 +57,16 @@ def choose(request: Request, found: Candidates) -> Pick:
     if not len(found):
         raise no_candidate(request, found.excluded)
     wanted = goals(request, found)
-    miss = _worst_miss(wanted.limits, len(found))
+    miss = worst_miss(wanted.limits, len(found))
     order = (Goal(-miss, lambda _pick, _other: ""), *wanted.goals, *wanted.ties)
-    winner = _best(np.arange(len(found)), order)
+    winner = best(np.arange(len(found)), order)
     met = bool(miss[winner] == 0)
     bound = _binding(wanted, winner, met)
     edge = frontier(found.throughput_per_user, found.throughput_per_gpu)
     cloud = np.arange(0, len(found), -(-len(found) // CLOUD_POINTS))
     return Pick(
         winner=_configuration(request, found, winner),
+        row=winner,
         why=_why(wanted, bound, met),
         sla_met=met,
         targets=tuple(_target(limit, winner, limit.name in bound) for limit in wanted.limits),
@@ -113,14 +115,15 @@ def _configuration(request: Request, found: Candidates, row: int) -> Configurati
     return found.configuration(row, itl_limit_ms=limit)
 
 
-def _worst_miss(limits: Sequence[Limit], rows: int) -> FloatColumn:
+def worst_miss(limits: Sequence[Limit], rows: int) -> FloatColumn:
+    """How far each row is beyond the limit that it misses most, relative to it; 0 where all are met."""
     worst = np.zeros(rows)
     for limit in limits:
         np.maximum(worst, limit.miss, out=worst)
     return worst
 
 
-def _best(rows: IntColumn, order: Sequence[Goal]) -> int:
+def best(rows: IntColumn, order: Sequence[Goal]) -> int:
     """The first of `rows` that no other beats, comparing goal by goal."""
     for goal in order:
         values = goal.column[rows]
@@ -136,8 +139,8 @@ def _binding(wanted: Goals, winner: int, met: bool) -> frozenset[str]:
         return frozenset({max(wanted.limits, key=lambda limit: float(limit.miss[winner])).name})
     bound = set()
     for limit in wanted.limits:
-        others = _worst_miss([other for other in wanted.limits if other is not limit], len(limit.values))
-        free = _best(np.flatnonzero(others == 0), wanted.goals)
+        others = worst_miss([other for other in wanted.limits if other is not limit], len(limit.values))
+        free = best(np.flatnonzero(others == 0), wanted.goals)
         gains = [float(goal.column[free] - goal.column[winner]) for goal in wanted.goals]
         if next((gain for gain in gains if gain), 0.0) > 0:
             bound.add(limit.name)
@@ -184,7 +187,7 @@ def _runners_up(found: Candidates, order: Sequence[Goal], winner: int) -> list[i
 def _best_of_each(group: NDArray[np.int64], order: Sequence[Goal]) -> list[int]:
     by_group = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[by_group], prepend=-1))
-    return [_best(rows, order) for rows in np.split(by_group, starts[1:])]
+    return [best(rows, order) for rows in np.split(by_group, starts[1:])]
 
 
 def _kind(layout: Layout) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crds import vocabulary as v
-from profiler import generate, pick, search, sizing
-from profiler.candidates import Candidates
+from profiler import estimate, generate, pick, search, sensitivity, sizing
+from profiler.candidates import Candidates, significant
 from profiler.profile import Asked, Configuration, Profile
 from profiler.request import Request
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = "0.1.0"  # of this distribution; `importlib.metadata` would cost a twentieth of a whole run
 MAX_PROFILE_BYTES: Final = 80_000  # NVIDIA's operator keeps it in an annotation, beside all else that must fit
+
+PROMPTS: Final = "prefill of other requests"  # an aggregated engine's decode steps wait for it
 
 OnPhase = Callable[[v.ProfilingPhase, str], None]
 T = TypeVar("T")
@@ -67,6 +69,8 @@ def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) 
         cloud=chosen.cloud,
         warnings=_unique(request.warnings, _of_estimates(request), chosen.warnings, generated.warnings),
         versions={"kubectl-dynamo": VERSION, "dynamo": v.DEFAULT_IMAGE.rpartition(":")[2]},
+        trades=sensitivity.trades(request, model, found, chosen),
+        operations=_operations(request, model, found, chosen),
     )
     kept = fitted(complete, MAX_PROFILE_BYTES)
     *config_maps, dgd = generated.documents
@@ -141,6 +145,27 @@ def _asked(request: Request) -> Asked:
         mocker=request.mocker,
         hardware_source=hardware.source,
     )
+
+
+def _operations(request: Request, model: Model, found: Candidates, chosen: pick.Pick) -> dict[str, float]:
+    """Where the time of one decode step of the pick goes: ms by operation, largest first."""
+    winner, workload = chosen.winner, request.workload
+    worker, metrics = winner.workers[-1], winner.metrics
+    running = float(found.engines.concurrency[found.engine[chosen.row]])
+    if winner.mode == "agg":  # some of those in flight wait, or are prefilled
+        running = metrics.request_rate * workload.osl * metrics.itl_ms / 1000 / worker.replicas  # Little's law
+    layout = worker.layout
+    points = estimate.Points.of(
+        **{name: getattr(layout, name) for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")},
+        isl=workload.isl,
+        osl=workload.osl,
+        concurrency=max(running, 1.0),
+    )
+    parts = estimate.breakdown(model, request.hardware.gpu, winner.backend, points)
+    step = {name: significant(column[0]) for name, column in parts.items() if column[0] > 0}
+    if winner.mode == "agg" and (rest := significant(metrics.itl_ms - sum(step.values()))) > 0:
+        step[PROMPTS] = rest
+    return dict(sorted(step.items(), key=lambda item: -item[1]))
 
 
 def _of_estimates(request: Request) -> tuple[str, ...]:

@@ -109,6 +109,16 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class Trade:
+    """What a change of the request would buy, and the configuration that it would give."""
+
+    change: str  # "ITL up to 55 ms", "18 GPUs"
+    buys: str  # "12 % more throughput", "nothing"
+    label: str = ""  # of the configuration, empty where there is none
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
 class Target:
     """One constraint of the request held against the pick: `ttft_ms <= 500`, met or by how much it is missed."""
 
@@ -170,6 +180,8 @@ class Profile:
     cloud: tuple[tuple[float, float], ...] = ()  # (tokens/s/user, tokens/s/GPU) of a thinned sample of candidates
     warnings: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    trades: tuple[Trade, ...] = ()
+    operations: dict[str, float] = field(default_factory=dict)  # ms of one decode step of the pick, largest first
     schema: int = 1
 
     def to_json(self) -> bytes:
