@@ -71,7 +71,11 @@ def choose(request: Request, found: Candidates) -> Pick:
         sla_met=met,
         targets=tuple(_target(limit, winner, limit.name in bound) for limit in wanted.limits),
         alternatives=tuple(
-            Alternative(_configuration(request, found, row), _why_not(wanted, miss, order, winner, row))
+            Alternative(
+                _configuration(request, found, row),
+                _why_not(wanted, miss, order, winner, row),
+                "" if miss[row] else " and ".join(limit.title for limit in _holding(wanted, _like(found, row), row)),
+            )
             for row in _runners_up(found, order, winner)
         ),
         frontier=tuple(_configuration(request, found, int(row)) for row in edge),
@@ -137,14 +141,19 @@ def _binding(wanted: Goals, winner: int, met: bool) -> frozenset[str]:
     """The limits without which a better answer exists; where limits are missed, the one that is missed most."""
     if not met:
         return frozenset({max(wanted.limits, key=lambda limit: float(limit.miss[winner])).name})
-    bound = set()
+    return frozenset(limit.name for limit in _holding(wanted, np.arange(len(wanted.ties[0].column)), winner))
+
+
+def _holding(wanted: Goals, rows: IntColumn, row: int) -> list[Limit]:
+    """The limits that keep the best of `rows`, which is `row`, from being better."""
+    holding = []
     for limit in wanted.limits:
         others = worst_miss([other for other in wanted.limits if other is not limit], len(limit.values))
-        free = best(np.flatnonzero(others == 0), wanted.goals)
-        gains = [float(goal.column[free] - goal.column[winner]) for goal in wanted.goals]
+        free = best(rows[others[rows] == 0], wanted.goals)
+        gains = [float(goal.column[free] - goal.column[row]) for goal in wanted.goals]
         if next((gain for gain in gains if gain), 0.0) > 0:
-            bound.add(limit.name)
-    return frozenset(bound)
+            holding.append(limit)
+    return holding
 
 
 def _why(wanted: Goals, bound: frozenset[str], met: bool) -> str:
@@ -182,6 +191,13 @@ def _runners_up(found: Candidates, order: Sequence[Goal], winner: int) -> list[i
     family = (found.engines.backend[engine] * 2 + found.disaggregated) * len(kinds) + kind[layout]
     rows = {*_best_of_each(family, order), *_best_of_each(layout, order)} - {winner}
     return sorted(rows, key=lambda row: [-float(goal.column[row]) for goal in order])
+
+
+def _like(found: Candidates, row: int) -> IntColumn:
+    """The rows of the same backend, mode and layout."""
+    engine, layout, backend = found.engine, found.engines.layout, found.engines.backend
+    same = (layout[engine] == layout[engine[row]]) & (backend[engine] == backend[engine[row]])
+    return np.flatnonzero(same & (found.disaggregated == found.disaggregated[row]))
 
 
 def _best_of_each(group: NDArray[np.int64], order: Sequence[Goal]) -> list[int]:

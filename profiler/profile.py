@@ -106,6 +106,7 @@ class Alternative:
 
     configuration: Configuration
     why_not: str
+    held_by: str = ""  # the limits of the request that keep it from more, where it meets them: "ITL"
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,14 @@ def test_alternatives_cover_every_engine_and_mode_and_say_why_not() -> None:
     assert pick.alternatives[0].why_not.endswith("% less throughput")
 
 
+def test_alternatives_say_what_holds_them() -> None:
+    """Without that limit, the same engines in the same layout would do better."""
+    _, pick = picked(sla={"ttft": 60_000, "itl": 15})
+    met = [alternative for alternative in pick.alternatives if "above" not in alternative.why_not]
+    assert {alternative.held_by for alternative in met} == {"ITL"}
+    assert all(not alternative.held_by for alternative in pick.alternatives if "above" in alternative.why_not)
+
+
 def test_alternatives_are_ranked() -> None:
     _, pick = picked(sla={"ttft": 800, "itl": 40})
     rates = [a.configuration.metrics.request_rate for a in pick.alternatives if "less throughput" in a.why_not]
