@@ -3,12 +3,14 @@
 Columns in (`Points`), columns out (`Estimates`); every number is finite, and a point without an answer says why.
 """
 
+from profiler.estimate.coefficients import Arrival, usual_kv_dtype
 from profiler.estimate.door import aggregated, breakdown, decode, prefill
 from profiler.estimate.points import REASONS, Estimates, FloatArray, Points, Reason
 from profiler.estimate.transfer import kv_transfer_ms
 
 __all__ = [
     "REASONS",
+    "Arrival",
     "Estimates",
     "FloatArray",
     "Points",
@@ -18,4 +20,5 @@ __all__ = [
     "decode",
     "kv_transfer_ms",
     "prefill",
+    "usual_kv_dtype",
 ]

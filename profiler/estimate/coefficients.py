@@ -1,22 +1,23 @@
 """The fitted numbers of `data/coefficients.json`, resolved for one engine, GPU and model.
 
 Every coefficient there carries its meaning and unit. They were fitted (robust maximum a posteriori, strong priors) to
-public end-to-end measurements; see NOTICE.
+public end-to-end measurements; see NOTICE. A deployment that was measured has factors of its own on them.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
 
 from profiler.hardware import Gpu
-from profiler.models.model import Model, Quantization
+from profiler.models.model import KvDtype, Model, Quantization
 
 Arrival = Literal["steady", "closed", "burst"]
 Bounds = tuple[float, float]
+Tier = Literal["known", "related", "new"]
 
 PRECISIONS: dict[Quantization, str] = {
     "bf16": "bf16",
@@ -30,7 +31,10 @@ PRECISIONS: dict[Quantization, str] = {
 
 @dataclass(frozen=True)
 class StepCoefficients:
-    """What turns a roofline into a step time; units and meanings are in the file."""
+    """What turns a roofline into a step time; units and meanings are in the file.
+
+    Floats, or columns that broadcast against the points: the fit varies all of them at once.
+    """
 
     dense_compute: float
     dense_bandwidth: float
@@ -64,12 +68,10 @@ class ServingCoefficients:
 
 
 @dataclass(frozen=True)
-class Correction:
-    """What measurements of this deployment, or of its architecture, say about the estimate."""
+class Trust:
+    """How far measurements vouch for an estimate: factors on it that bound 80 % of what one should see."""
 
-    itl: float  # factors on the estimate
-    ttft: float
-    itl_bounds: Bounds  # factors that bound 80 % of measurements
+    itl_bounds: Bounds
     ttft_bounds: Bounds
     calibrated: bool  # whether this very deployment was measured
 
@@ -82,7 +84,7 @@ def _file() -> dict[str, Any]:
 
 
 def step_coefficients(model: Model, gpu: Gpu, engine: str) -> StepCoefficients:
-    """Base values times the factors of the model's precision and attention, the GPU's family and the engine."""
+    """Base values times the factors of the model's precision and attention, the GPU, the engine and the deployment."""
     groups = {
         "precision": PRECISIONS[model.quantization],
         "family": gpu.family,
@@ -90,57 +92,83 @@ def step_coefficients(model: Model, gpu: Gpu, engine: str) -> StepCoefficients:
         "engine_and_family": f"{engine}|{gpu.family}",
         "attention": model.attention,
     }
+    own = _own_factors(model, gpu, engine)
     values = {}
     for name, row in _file()["step"].items():
-        value = row["base"]
+        value = row["base"] * own.get(name, 1.0)
         for group, key in groups.items():
             value *= row.get(group, {}).get(key, 1.0)
         values[name] = value
     return StepCoefficients(**values)
 
 
-def serving_coefficients(engine: str, arrival: Arrival) -> ServingCoefficients:
-    """The values of an arrival pattern; a closed loop was fitted per engine."""
-    rows = _file()["serving"]
-    return ServingCoefficients(
-        **{name: row["closed"][engine] if arrival == "closed" else row[arrival] for name, row in rows.items()}
+@lru_cache(maxsize=1024)
+def serving_coefficients(model: Model, gpu: Gpu, engine: str, arrival: Arrival) -> ServingCoefficients:
+    """The values of an arrival pattern under an engine.
+
+    Steady arrivals are a closed loop without its first round, in which all arrive at once: no prompt is ahead by
+    construction, and the wait behind others follows from the load (`profiler.estimate.serving`).
+    """
+    rows, own = _file()["serving"], _own_factors(model, gpu, engine)
+    values = {}
+    for field in fields(ServingCoefficients):
+        row = rows[field.name]
+        base = row["burst"] if arrival == "burst" else row["closed"][engine]
+        values[field.name] = base * own.get(field.name, 1.0)
+    if arrival == "steady":
+        values["queue_share"] = 0.0
+    return ServingCoefficients(**values)
+
+
+def trust(model: Model, gpu: Gpu, engine: str) -> Trust:
+    """The bounds of a deployment: measured itself, the model under this engine on another GPU, or neither."""
+    architecture, deployment = _keys(model, gpu, engine)
+    own = _file()["deployments"]
+    tier: Tier = "new"
+    if deployment in own["deployment"]:
+        tier = "known"
+    elif architecture in own["architecture_and_engine"]:
+        tier = "related"
+    return Trust(
+        itl_bounds=_bounds("itl", gpu, engine, tier),
+        ttft_bounds=_bounds("ttft", gpu, engine, tier),
+        calibrated=tier == "known",
     )
 
 
-def correction(model: Model, gpu: Gpu, engine: str) -> Correction:
-    """Offsets and bounds for a deployment; a shape that nobody measured has neutral offsets and wider bounds."""
-    architecture = _architecture(model)
-    keys = {
-        "architecture": architecture,
-        "architecture|engine": f"{architecture}|{engine}",
-        "architecture|gpu|engine|precision": f"{architecture}|{gpu.sku}|{engine}|{PRECISIONS[model.quantization]}",
-    }
-    offsets = _file()["offsets"]
-    known = keys["architecture|gpu|engine|precision"] in offsets["itl"]["architecture|gpu|engine|precision"]
-    factors = {}
-    for metric in ("itl", "ttft"):
-        factors[metric] = 1.0
-        for level, key in keys.items():
-            factors[metric] *= offsets[metric][level].get(key, 1.0)
-    return Correction(
-        itl=factors["itl"],
-        ttft=factors["ttft"],
-        itl_bounds=_bounds("itl", gpu, engine, known),
-        ttft_bounds=_bounds("ttft", gpu, engine, known),
-        calibrated=known,
-    )
+def usual_kv_dtype(model: Model, gpu: Gpu) -> KvDtype:
+    """The KV cache that deployments of such a checkpoint are measured with where nobody says otherwise.
+
+    8 bit beside 8-bit weights, and beside 4-bit ones on GPUs with 4-bit arithmetic, as public benchmarks launch
+    engines; else 16 bit. `Model.kv_dtype` is what the checkpoint itself asks for.
+    """
+    precision = PRECISIONS[model.quantization]
+    eight = (precision == "fp8" and gpu.fp8_flops > 0) or (precision == "fp4" and gpu.fp4_flops > 0)
+    return "fp8" if eight else model.kv_dtype
 
 
-def _architecture(model: Model) -> str:
+@lru_cache(maxsize=1024)
+def _own_factors(model: Model, gpu: Gpu, engine: str) -> dict[str, float]:
+    """Factors that measurements of this architecture under this engine, and of this deployment, gave it."""
+    own = _file()["deployments"]
+    architecture, deployment = _keys(model, gpu, engine)
+    result = dict(own["architecture_and_engine"].get(architecture, {}))
+    for name, factor in own["deployment"].get(deployment, {}).items():
+        result[name] = result.get(name, 1.0) * factor
+    return result
+
+
+def _keys(model: Model, gpu: Gpu, engine: str) -> tuple[str, str]:
     # By shape, not by name: fine-tunes, distillations and renamed repositories run at the same speed.
     shape = {"layers": model.layers, "hidden": model.hidden, "experts": model.experts, "heads": model.heads}
     known = _file()["architectures"]["shapes"]
-    return next((name for name, other in known.items() if other == shape), "")
+    name = next((name for name, other in known.items() if other == shape), "")
+    return f"{name}|{engine}", f"{name}|{gpu.sku}|{engine}|{PRECISIONS[model.quantization]}"
 
 
-def _bounds(metric: str, gpu: Gpu, engine: str, known: bool) -> Bounds:
+def _bounds(metric: str, gpu: Gpu, engine: str, tier: Tier) -> Bounds:
     table = _file()["intervals"]
-    low, high = table["known"][metric][engine] if known else table["unknown"][metric]
+    low, high = table["known"][metric][engine] if tier == "known" else table[tier][metric]
     if gpu.measured:
         return low, high
     seen = gpu.family in _file()["measured_families"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from crds.errors import InputError
 from crds.vocabulary import ENGINES
 from profiler.estimate import feasibility, serving
-from profiler.estimate.coefficients import Arrival, Correction, correction
+from profiler.estimate.coefficients import Arrival, Trust, serving_coefficients, trust
 from profiler.estimate.memory import Memory, memory
 from profiler.estimate.operations import Batch
 from profiler.estimate.points import Estimates, FloatArray, Points, Reason
@@ -23,6 +23,8 @@ from profiler.models.model import Model
 
 Rate = Callable[[FloatArray, FloatArray], FloatArray]
 
+CHUNK = 16384  # points at a time: their columns stay in the CPU's cache, and memory does not grow with their number
+
 
 @dataclass(frozen=True)
 class _Question:
@@ -32,7 +34,7 @@ class _Question:
     points: Points
     memory: Memory
     reason: npt.NDArray[np.int8]
-    correction: Correction
+    trust: Trust
 
     @classmethod
     def of(cls, model: Model, gpu: Gpu, backend: str, points: Points) -> _Question:
@@ -43,7 +45,7 @@ class _Question:
         system, safe = System.of(model, gpu, engine), points.made_safe(reason != Reason.ANSWERED)
         found = memory(system, safe)
         reason = np.where(reason == Reason.ANSWERED, feasibility.memory_at_fault(safe, found), reason)
-        return cls(system, safe, found, reason, correction(model, gpu, engine))
+        return cls(system, safe, found, reason, trust(model, gpu, engine))
 
     def without(self, bad: npt.NDArray[np.bool_], why: Reason) -> npt.NDArray[np.int8]:
         """The reasons, with `why` where `bad` and nothing else is at fault."""
@@ -57,22 +59,28 @@ def aggregated(
     points: Points,
     *,
     arrival: Arrival = "steady",
-    admission_wait_steps: float = 0,
+    admission_wait_steps: npt.ArrayLike = 0,
 ) -> Estimates:
     """Engines that prefill and decode, `points.concurrency` requests in flight on each.
 
     `arrival`: steady (Poisson, what users see), closed (a fixed number in flight from an empty start, ten rounds) or
-    burst (all at once). `admission_wait_steps`: decode steps for which the engine is configured to hold requests back.
-    Raises InputError for an unknown backend.
+    burst (all at once). `admission_wait_steps`: decode steps for which the engine is configured to hold requests back,
+    one number or one per point. Raises InputError for an unknown backend.
     """
-    question = _Question.of(model, gpu, backend, points)
-    safe = question.points
-    found = serving.aggregated(question.system, safe, question.memory, arrival, admission_wait_steps)
+    waits = np.broadcast_to(np.asarray(admission_wait_steps, dtype=np.float64), len(points))
 
-    def rate(ttft: FloatArray, itl: FloatArray) -> FloatArray:
-        return serving.request_rate(safe, ttft, itl)
+    def ask(rows: slice) -> Estimates:
+        question = _Question.of(model, gpu, backend, points.take(rows))
+        safe, system = question.points, question.system
+        coefficients = serving_coefficients(model, gpu, system.engine, arrival)
+        found = serving.aggregated(system, safe, question.memory, coefficients, arrival, waits[rows])
 
-    return _estimates(question, found, question.reason, rate, safe.osl)
+        def rate(ttft: FloatArray, itl: FloatArray) -> FloatArray:
+            return serving.request_rate(safe, ttft, itl)
+
+        return _estimates(question, found, question.reason, rate, safe.osl)
+
+    return _in_chunks(ask, len(points))
 
 
 def prefill(model: Model, gpu: Gpu, backend: str, points: Points) -> Estimates:
@@ -112,44 +120,43 @@ def breakdown(model: Model, gpu: Gpu, backend: str, points: Points) -> dict[str,
     sequences = np.maximum(question.points.concurrency, 1.0)
     answered = decode(model, gpu, backend, points).answered
     parts = by_operation(question.system, question.points, Batch.decoding(question.points, sequences))
-    del parts["prefill attention"]
     parts["host"] = host_ms(question.system, question.points, sequences)
-    return {name: np.where(answered, value * question.correction.itl, 0.0) for name, value in parts.items()}
+    return {name: np.where(answered, value, 0.0) for name, value in parts.items()}
+
+
+def _in_chunks(ask: Callable[[slice], Estimates], count: int) -> Estimates:
+    if count <= CHUNK:
+        return ask(slice(0, count))
+    return Estimates.stack([ask(slice(start, start + CHUNK)) for start in range(0, count, CHUNK)])
 
 
 def _estimates(
     question: _Question, found: Latency, reason: npt.NDArray[np.int8], rate: Rate, tokens: FloatArray
 ) -> Estimates:
-    """Offsets and bounds; `rate` turns (TTFT, ITL) into requests/s, `tokens` is what a request puts out here."""
-    points, fix = question.points, question.correction
-    ttft, itl = found.ttft_ms * fix.ttft, found.itl_ms * fix.itl
-    (ttft_low, ttft_high), (itl_low, itl_high) = _span(ttft, fix.ttft_bounds), _span(itl, fix.itl_bounds)
+    """The answer with its bounds; `rate` turns (TTFT, ITL) into requests/s, `tokens` is what a request puts out."""
+    points, bounds, answered = question.points, question.trust, reason == Reason.ANSWERED
+    ttft, itl = found.ttft_ms, found.itl_ms
+    ttft_low, ttft_high = (ttft * factor for factor in bounds.ttft_bounds)
+    itl_low, itl_high = (itl * factor for factor in bounds.itl_bounds)
     rates = [rate(ttft, itl), rate(ttft_high, itl_high), rate(ttft_low, itl_low)]
     per_gpu = [value * tokens / points.gpus for value in rates]
-    answered = reason == Reason.ANSWERED
-
-    def column(values: FloatArray) -> FloatArray:
-        return np.where(answered, values, 0.0)
-
-    return Estimates(
-        ttft_ms=column(ttft),
-        itl_ms=column(itl),
-        throughput_per_gpu=column(per_gpu[0]),
-        requests_per_s=column(rates[0]),
-        memory_gib=column(question.memory.used_gib(points, found.running)),
-        kv_tokens=column(question.memory.kv_tokens),
-        max_concurrency=column(question.memory.max_concurrency),
-        reason=reason.astype(np.int8),
-        ttft_low=column(ttft_low),
-        ttft_high=column(ttft_high),
-        itl_low=column(itl_low),
-        itl_high=column(itl_high),
-        throughput_low=column(per_gpu[1]),
-        throughput_high=column(per_gpu[2]),
-        provenance="measured" if question.system.gpu.measured else "transferred",
-        calibrated=fix.calibrated,
-    )
-
-
-def _span(value: FloatArray, bounds: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
-    return value * bounds[0], value * bounds[1]
+    columns = {
+        "ttft_ms": ttft,
+        "ttft_p90_ms": found.ttft_p90_ms,
+        "itl_ms": itl,
+        "throughput_per_gpu": per_gpu[0],
+        "requests_per_s": rates[0],
+        "memory_gib": question.memory.used_gib(points, found.running),
+        "kv_tokens": question.memory.kv_tokens,
+        "max_concurrency": question.memory.max_concurrency,
+        "ttft_low": ttft_low,
+        "ttft_high": ttft_high,
+        "itl_low": itl_low,
+        "itl_high": itl_high,
+        "throughput_low": per_gpu[1],
+        "throughput_high": per_gpu[2],
+    }
+    if not answered.all():
+        columns = {name: np.where(answered, column, 0.0) for name, column in columns.items()}
+    provenance = "measured" if question.system.gpu.measured else "transferred"
+    return Estimates(**columns, reason=reason.astype(np.int8), provenance=provenance, calibrated=bounds.calibrated)

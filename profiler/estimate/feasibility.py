@@ -67,8 +67,9 @@ def _first(checks: tuple[tuple[Reason, BoolArray], ...]) -> Reasons:
     return np.select(conditions, [np.int8(reason) for reason, _ in checks], np.int8(Reason.ANSWERED)).astype(np.int8)
 
 
-def _rest(width: int, parts: FloatArray) -> BoolArray:
-    result: BoolArray = np.mod(width, parts) != 0
+def _rest(width: float | FloatArray, parts: float | FloatArray) -> BoolArray:
+    quotient = width / parts  # exact where it is whole; a remainder of floats takes ten times as long
+    result: BoolArray = np.not_equal(quotient, np.floor(quotient))
     return result
 
 
@@ -77,7 +78,7 @@ def _heads_split(model: Model, points: Points) -> BoolArray:
     if model.latent:
         return whole
     # KV heads are split, or copied where there are fewer than ranks.
-    split: BoolArray = ~_rest(model.kv_heads, points.tp) | (np.mod(points.tp, model.kv_heads) == 0)
+    split: BoolArray = ~_rest(model.kv_heads, points.tp) | ~_rest(points.tp, model.kv_heads)
     return whole & split
 
 

@@ -21,26 +21,24 @@ NETWORK_HOP_SECONDS = 10e-6  # one doubling of nodes in a collective; assumed, n
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step works on: running sequences at a context, and prompts; `rank_*` is the busiest rank's share."""
+    """What one step works on: sequences that decode at a context, or whole prompts; `rank_*` is the busiest rank's."""
 
     tokens: FloatArray
-    decodes: FloatArray
-    context: FloatArray
-    isl: FloatArray
+    length: FloatArray  # context of the sequences, or tokens of a prompt
     rank_tokens: FloatArray
-    rank_prompts: FloatArray
+    rank_requests: FloatArray  # sequences or prompts
+    decodes: bool
 
     @classmethod
     def decoding(cls, points: Points, sequences: FloatArray) -> Batch:
         """`sequences` decode one token each, on average half way through their output."""
-        context = points.isl + points.osl / 2
-        return cls(sequences, sequences, context, points.isl, sequences / points.dp, np.zeros_like(sequences))
+        share = sequences / points.dp
+        return cls(sequences, points.isl + points.osl / 2, share, share, decodes=True)
 
     @classmethod
     def prefilling(cls, points: Points, prompts: FloatArray, rank_prompts: FloatArray) -> Batch:
         """`prompts` whole prompts in all, `rank_prompts` of them on the busiest data-parallel rank."""
-        isl, none = points.isl, np.zeros_like(points.isl)
-        return cls(prompts * isl, none, isl, isl, rank_prompts * isl, rank_prompts)
+        return cls(prompts * points.isl, points.isl, rank_prompts * points.isl, rank_prompts, decodes=False)
 
 
 def smooth_max(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -73,7 +71,7 @@ def expert_gemm(system: System, points: Points, batch: Batch) -> FloatArray:
     share = min(model.experts_per_token / model.experts, 1.0)
     parameters = model.expert_parameters / points.ranks
     # Expected share of experts that at least one of m tokens picks, each expert with probability k/E.
-    touched = 1 - (1 - share) ** batch.tokens
+    touched = -np.expm1(batch.tokens * np.log1p(-share)) if share < 1 else 1.0
     compute = 2 * batch.tokens * parameters * share / (system.expert_flops * c.expert_compute)
     memory = touched * parameters * system.expert_bytes / (system.gpu.bandwidth * c.expert_bandwidth)
     imbalance = np.where(points.moe_ep > 1, c.expert_imbalance, 1.0)
@@ -82,23 +80,23 @@ def expert_gemm(system: System, points: Points, batch: Batch) -> FloatArray:
 
 def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray:
     """Reading the KV cache (and the state of linear attention) of the running sequences."""
-    model, sequences = system.model, batch.decodes / points.dp
-    seen = np.minimum(batch.context, model.sparse.top_k) if model.sparse else batch.context
-    seen = _windowed(system, seen, batch.context, 1.0)
+    model, sequences, context = system.model, batch.rank_requests, batch.length
+    seen = np.minimum(context, model.sparse.top_k) if model.sparse else context
+    seen = _windowed(system, seen, context, 1.0)
     kv = system.kv_bytes / np.minimum(points.tp, system.kv_shards)
-    moved = sequences * (kv * seen + system.index_bytes * batch.context + system.state_bytes / points.tp)
-    flops = sequences * (system.decode_flops * seen + system.index_flops * batch.context) / points.tp
+    moved = sequences * (kv * seen + system.index_bytes * context + system.state_bytes / points.tp)
+    flops = sequences * (system.decode_flops * seen + system.index_flops * context) / points.tp
     memory = moved / (system.gpu.bandwidth * system.coefficients.decode_bandwidth)
     return smooth_max(memory, flops / (system.flops16 * DECODE_ATTENTION_COMPUTE))
 
 
 def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArray:
     """Attention of whole prompts: quadratic in their length up to a window."""
-    model, isl = system.model, batch.isl
+    model, isl = system.model, batch.length
     seen = np.minimum(isl, 2.0 * model.sparse.top_k) if model.sparse else isl
     seen = _windowed(system, seen, isl, 2.0)
     per_token = system.prefill_flops * seen + system.index_flops * isl / 2 + system.state_flops
-    flops = batch.rank_prompts * isl * per_token / points.tp
+    flops = batch.rank_requests * isl * per_token / points.tp
     return flops / (system.flops16 * system.coefficients.prefill_compute)
 
 
@@ -127,7 +125,7 @@ def element_wise(system: System, batch: Batch) -> FloatArray:
 
 def launch(system: System, batch: Batch) -> FloatArray:
     """Launching and draining kernels, the same for every batch."""
-    return np.full_like(batch.tokens, system.kernels * system.coefficients.kernel_us * 1e-6)
+    return system.kernels * system.coefficients.kernel_us * 1e-6 + np.zeros_like(batch.tokens)
 
 
 def head(system: System, points: Points) -> FloatArray:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,8 +97,14 @@ class Points:
     def __len__(self) -> int:
         return len(self.isl)
 
+    def take(self, rows: slice) -> Points:
+        """These rows."""
+        return Points(*(getattr(self, field.name)[rows] for field in fields(self)))
+
     def made_safe(self, bad: BoolArray) -> Points:
         """The same rows with harmless values where `bad`, so that no arithmetic below can warn or overflow."""
+        if not bad.any():
+            return self
         return Points(*(np.where(bad, 1.0, getattr(self, field.name)) for field in fields(self)))
 
 
@@ -104,13 +112,15 @@ class Points:
 class Estimates:
     """One row per point, shape (n,), always finite: rows without an answer hold 0 and a `reason`.
 
-    `ttft_ms`, `itl_ms` in ms; `throughput_per_gpu` in output tokens/s/GPU; `requests_per_s` of one engine;
-    `memory_gib` per GPU at this load; `kv_tokens` and `max_concurrency` (requests that fit in KV memory) per engine.
-    `*_low` and `*_high` bound 80 % of what one should see. `provenance`: measured (the coefficients saw this GPU) or
-    transferred (by data sheet); `calibrated`: whether measurements of this very deployment shifted the estimate.
+    `ttft_ms`, `itl_ms` are means in ms, `ttft_p90_ms` the 90th percentile over requests; `throughput_per_gpu` in output
+    tokens/s/GPU; `requests_per_s` of one engine; `memory_gib` per GPU at this load; `kv_tokens` and `max_concurrency`
+    (requests that fit in KV memory) per engine. `*_low` and `*_high` bound 80 % of what one should see.
+    `provenance`: measured (the coefficients saw this GPU) or transferred (by data sheet); `calibrated`: whether this
+    very deployment was measured and has coefficients of its own.
     """
 
     ttft_ms: FloatArray
+    ttft_p90_ms: FloatArray
     itl_ms: FloatArray
     throughput_per_gpu: FloatArray
     requests_per_s: FloatArray
@@ -126,6 +136,16 @@ class Estimates:
     throughput_high: FloatArray
     provenance: str
     calibrated: bool
+
+    @classmethod
+    def stack(cls, parts: Sequence[Estimates]) -> Estimates:
+        """All rows of all parts (one at least, of one deployment), in order."""
+        columns: dict[str, Any] = {
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(cls)
+            if isinstance(getattr(parts[0], field.name), np.ndarray)
+        }
+        return replace(parts[0], **columns)
 
     @property
     def answered(self) -> BoolArray:

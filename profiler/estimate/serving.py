@@ -22,7 +22,9 @@ from profiler.estimate.step import decode_ms, host_ms, step_ms
 from profiler.estimate.system import System
 
 CHUNK_TOKENS = 8192.0  # prompt tokens that engines put into one step by default
-ADMISSION_SHARPNESS = 8.0  # how abruptly KV memory limits the running requests
+ADMISSION_DOUBLINGS = 3  # how abruptly KV memory limits the running requests: a norm of order 2^3
+LATE_STEP = 0.4  # a request that arrives anywhere in a step: the 90th percentile waits 0.4 steps longer than the mean
+LATE_IN_BURST = 0.8  # prompts ahead are uniform in a burst: the 90th percentile has 1.8 times the mean
 
 
 @dataclass(frozen=True)
@@ -30,37 +32,69 @@ class Latency:
     """What an engine does at a point: TTFT and ITL in ms, and the requests that run (KV memory admits them)."""
 
     ttft_ms: FloatArray
+    ttft_p90_ms: FloatArray
     itl_ms: FloatArray
     running: FloatArray
 
 
 def aggregated(
-    system: System, points: Points, memory: Memory, arrival: Arrival, admission_wait_steps: float
+    system: System,
+    points: Points,
+    memory: Memory,
+    serving: ServingCoefficients,
+    arrival: Arrival,
+    admission_wait_steps: FloatArray,
 ) -> Latency:
     """An engine that prefills and decodes, with `points.concurrency` requests in flight."""
-    serving = serving_coefficients(system.engine, arrival)
     flight = np.maximum(points.concurrency, 1.0)  # while a request is served, at least that one is in flight
     running = smooth_min(flight, np.maximum(memory.max_concurrency, 1.0))
     decode = decode_ms(system, points, running)
     marginal = marginal_prefill_ms(system, points)
     itl = decode + serving.mixing * running / points.osl * marginal
     steps = serving.first_token_steps + system.coefficients.admission * admission_wait_steps
-    ttft = serving.first_token_ms + steps * itl + serving.prefill_factor * _prompt_step(system, points, serving, flight)
+    ahead = _prompts_ahead(serving, flight, arrival)
+    prompts = Batch.prefilling(points, 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0))
+    ttft = serving.first_token_ms + steps * itl + serving.prefill_factor * step_ms(system, points, prompts)
+    queue = Queue.of(points, marginal, running, decode)
     if arrival == "steady":
-        ttft = ttft + _queue_ms(points, marginal, running, decode)
-    alone = step_ms(system, points, Batch.prefilling(points, np.ones_like(flight), np.ones_like(flight)))
+        ttft = ttft + queue.mean_ms
     # Little's law for the requests that KV memory does not admit: each waits for as many others to finish.
-    ttft = ttft + serving.memory_wait * (flight / running - 1) * (points.osl * itl + alone)
-    return Latency(ttft, itl, running)
+    ttft = ttft + serving.memory_wait * (flight / running - 1) * (points.osl * itl + marginal)
+    late = LATE_STEP * itl
+    if arrival == "burst":
+        late = late + LATE_IN_BURST * serving.prefill_factor * ahead * marginal
+    else:
+        late = late + np.maximum(queue.p90_ms - queue.mean_ms, 0.0)
+    return Latency(ttft, ttft + late, itl, running)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The wait behind earlier prompts under Poisson arrivals: M/D/1 with the prefill of one prompt as its service.
+
+    The engine spends osl * t_dec of each request's life decoding and running * t_pf on prompts, so that
+    rho / (1 - rho) = running * t_pf / (osl * t_dec): finite at any load.
+    """
+
+    mean_ms: FloatArray
+    p90_ms: FloatArray
+
+    @classmethod
+    def of(cls, points: Points, prefill_ms: FloatArray, running: FloatArray, decode: FloatArray) -> Queue:
+        """Mean: W = rho / (1 - rho) * service / 2 (Kleinrock 1975); p90: of an exponential tail with that mean."""
+        load = running * prefill_ms / (points.osl * decode)
+        waiting = load / (1 + load)  # the share of prompts that find another one ahead
+        mean = load * prefill_ms / 2
+        return cls(mean, mean / waiting * np.log(np.maximum(10 * waiting, 1.0)))
 
 
 def prefill(system: System, points: Points) -> Latency:
     """A prefill worker: one prompt alone. Memory is that of a saturated worker."""
-    serving = serving_coefficients(system.engine, "steady")
+    serving = serving_coefficients(system.model, system.gpu, system.engine, "steady")
     one = np.ones_like(points.isl)
     alone = step_ms(system, points, Batch.prefilling(points, one, one))
     ttft = serving.first_token_ms + host_ms(system, points, one) + serving.prefill_factor * alone
-    return Latency(ttft, np.zeros_like(ttft), _full_step_prompts(points))
+    return Latency(ttft, ttft, np.zeros_like(ttft), _full_step_prompts(points))
 
 
 def prefill_rate(system: System, points: Points) -> FloatArray:
@@ -74,7 +108,7 @@ def decode(system: System, points: Points) -> Latency:
     """A decode worker with `points.concurrency` running sequences, whose prompts arrive prefilled."""
     running = np.maximum(points.concurrency, 1.0)
     itl = decode_ms(system, points, running)
-    return Latency(np.zeros_like(itl), itl, running)
+    return Latency(np.zeros_like(itl), np.zeros_like(itl), itl, running)
 
 
 def marginal_prefill_ms(system: System, points: Points) -> FloatArray:
@@ -91,7 +125,13 @@ def marginal_prefill_ms(system: System, points: Points) -> FloatArray:
 def smooth_min(a: FloatArray, b: FloatArray) -> FloatArray:
     """The smaller of the two, at most 8 % less where they are equal."""
     low, high = np.minimum(a, b), np.maximum(a, b)
-    result: FloatArray = low * (1 + (low / high) ** ADMISSION_SHARPNESS) ** (-1 / ADMISSION_SHARPNESS)
+    ratio = low / high
+    for _ in range(ADMISSION_DOUBLINGS):
+        ratio = ratio * ratio
+    share = 1 + ratio
+    for _ in range(ADMISSION_DOUBLINGS):
+        share = np.sqrt(share)
+    result: FloatArray = low / share
     return result
 
 
@@ -104,20 +144,13 @@ def _full_step_prompts(points: Points) -> FloatArray:
     return points.dp * np.maximum(1.0, CHUNK_TOKENS / points.isl)
 
 
-def _prompt_step(system: System, points: Points, serving: ServingCoefficients, flight: FloatArray) -> FloatArray:
-    """The step that computes my prompt with those ahead of it; a mean over the rounds of a load generator.
+def _prompts_ahead(serving: ServingCoefficients, flight: FloatArray, arrival: Arrival) -> FloatArray:
+    """Prompts that share the step with mine or go before it; a mean over the rounds of a load generator.
 
     In a closed loop only the first round arrives at once: of ten rounds, half of the others over ten are ahead on
-    average. A burst is one round: half of the others are ahead. Steady arrivals have none (see `_queue_ms`).
+    average. A burst is one round: half of the others are ahead. Steady arrivals have none (see `Queue`).
     """
-    prompts = 1 + serving.queue_share * np.maximum(flight - 1, 0.0) ** serving.queue_power
-    return step_ms(system, points, Batch.prefilling(points, prompts, np.maximum(prompts / points.dp, 1.0)))
-
-
-def _queue_ms(points: Points, prefill_ms: FloatArray, running: FloatArray, decode: FloatArray) -> FloatArray:
-    """Wait behind earlier prompts under Poisson arrivals: M/D/1, W = rho / (1 - rho) * service / 2 (Kleinrock 1975).
-
-    The engine spends osl * t_dec of each request's life decoding and running * t_pf on prompts, so that
-    rho / (1 - rho) = running * t_pf / (osl * t_dec): finite at any load.
-    """
-    return running * prefill_ms / (points.osl * decode) * prefill_ms / 2
+    if arrival == "steady":
+        return np.zeros_like(flight)
+    result: FloatArray = serving.queue_share * np.maximum(flight - 1, 0.0) ** serving.queue_power
+    return result

@@ -10,11 +10,13 @@ from profiler.estimate.system import System
 
 def by_operation(system: System, points: Points, batch: Batch) -> dict[str, FloatArray]:
     """Milliseconds per operation; their sum is the step, as engines run the operations of a layer one by one."""
+    kind, attention = "decode attention", operations.decode_attention
+    if not batch.decodes:
+        kind, attention = "prefill attention", operations.prefill_attention
     seconds = {
         "dense GEMM": operations.dense_gemm(system, points, batch),
         "experts": operations.expert_gemm(system, points, batch),
-        "decode attention": operations.decode_attention(system, points, batch),
-        "prefill attention": operations.prefill_attention(system, points, batch),
+        kind: attention(system, points, batch),
         "communication": operations.communication(system, points, batch),
         "element-wise": operations.element_wise(system, batch),
         "launch": operations.launch(system, batch),

@@ -13,6 +13,10 @@ from profiler.models.model import Model
 LINK_EFFICIENCY = 0.7
 TCP_BYTES_PER_SECOND = 2.5e9  # per pair of workers
 HANDSHAKE_MS = {"link": 1.0, "rdma": 2.0, "tcp": 5.0}
+# Routing the request twice, allotting its blocks on the decode worker and scheduling it there: the median of what
+# measured disaggregated rows take beyond prefill and transfer (42 rows of up to 64 requests in flight; half of them
+# between 50 and 200 ms; docs/accuracy.md).
+HANDOVER_MS = 100.0
 
 
 def kv_transfer_ms(
@@ -25,7 +29,7 @@ def kv_transfer_ms(
     across_nodes: bool,
     rdma: bool,
 ) -> FloatArray:
-    """Milliseconds from the end of a prefill to the KV cache of `isl` tokens being on the decode worker.
+    """Milliseconds from the end of a prefill to the decode worker going on with the KV cache of its `isl` tokens.
 
     `prefill_gpus` and `decode_gpus` are the tensor-parallel ranks that share the prompt on either side; KV heads move
     over as many links in parallel as the smaller side has, MLA's latent (one copy per rank) at the speed of one.
@@ -39,5 +43,5 @@ def kv_transfer_ms(
         path, rate = "rdma", links * gpu.network_bandwidth * LINK_EFFICIENCY
     else:
         path, rate = "tcp", np.full_like(links, TCP_BYTES_PER_SECOND)
-    result: FloatArray = HANDSHAKE_MS[path] + 1e3 * payload / rate
+    result: FloatArray = HANDOVER_MS + HANDSHAKE_MS[path] + 1e3 * payload / rate
     return result

@@ -8,7 +8,19 @@ import pytest
 
 from crds.errors import InputError
 from crds.vocabulary import GPU_SKUS
-from profiler.estimate import REASONS, Points, Reason, aggregated, breakdown, decode, kv_transfer_ms, prefill
+from profiler.estimate import (
+    REASONS,
+    Points,
+    Reason,
+    aggregated,
+    breakdown,
+    decode,
+    door,
+    kv_transfer_ms,
+    prefill,
+    usual_kv_dtype,
+)
+from profiler.estimate.coefficients import step_coefficients
 from profiler.hardware import gpu
 from profiler.models import load
 
@@ -46,7 +58,7 @@ def test_a_sentence_exists_for_every_reason():
         (Reason.NOT_POSITIVE, DENSE, {"tp": 1.5}),
         (Reason.CONTEXT, DENSE, {"isl": 41000}),
         (Reason.WEIGHTS, DENSE, {"sku": "l40s"}),
-        (Reason.KV_CACHE, DENSE, {"sku": "h100_sxm", "isl": 30000}),
+        (Reason.KV_CACHE, DENSE, {"sku": "h100_sxm", "isl": 40000}),
         (Reason.DTYPE, replace(DENSE, quantization="fp8"), {"sku": "v100_sxm", "tp": 8}),
         (Reason.ENGINE, SMALL, {"sku": "mi300", "engine": "trtllm"}),
         (Reason.HEADS, DENSE, {"tp": 3}),
@@ -117,7 +129,7 @@ def test_requests_that_kv_memory_does_not_admit_wait():
 def test_kv_tokens_are_what_is_left_of_the_memory():
     found = aggregated(DENSE, H200, "vllm", Points.of(isl=1000, osl=100, tp=[1, 2]))
     weights = 2 * DENSE.parameters
-    left = 0.888 * H200.memory_bytes - weights - 4e9
+    left = step_coefficients(DENSE, H200, "vllm").memory_use * H200.memory_bytes - weights - 4e9
     assert found.kv_tokens[0] == pytest.approx(left / DENSE.kv_bytes_per_token, rel=0.01)
     assert found.kv_tokens[1] > 2 * found.kv_tokens[0]
 
@@ -189,6 +201,48 @@ def test_kv_moves_fastest_over_nvlink_then_rdma_then_tcp(model):
 def test_kv_transfer_takes_columns():
     times = kv_transfer_ms(DENSE, H200, [1000, 2000], prefill_gpus=1, decode_gpus=1, across_nodes=True, rdma=False)
     assert times[1] - times[0] == pytest.approx(1e3 * 1000 * DENSE.kv_bytes_per_token / 2.5e9)
+
+
+def test_a_measured_deployment_has_coefficients_of_its_own():
+    llama = replace(load("meta-llama/Llama-3.1-70B"), quantization="fp8")
+    own, other = (step_coefficients(llama, gpu(sku), "vllm") for sku in ("h100_sxm", "h100_pcie"))
+    assert own.kernel_us != other.kernel_us  # both Hopper, one of them never measured
+    assert step_coefficients(DENSE, gpu("h100_pcie"), "vllm").kernel_us != other.kernel_us
+
+
+def test_late_requests_wait_longer_than_the_mean_and_most_where_all_arrive_at_once():
+    points = Points.of(isl=4000, osl=200, concurrency=[1, 64], tp=2)
+    spread = {}
+    for arrival in ("steady", "closed", "burst"):
+        found = aggregated(DENSE, H200, "sglang", points, arrival=arrival)
+        spread[arrival] = found.ttft_p90_ms - found.ttft_ms
+        assert (spread[arrival] > 0).all()
+    assert spread["burst"][1] > spread["steady"][1] > spread["steady"][0]
+
+
+def test_many_points_are_the_same_as_few():
+    isl = np.linspace(1000, 2000, door.CHUNK + 3)
+    points = Points.of(isl=isl, osl=100, concurrency=8, tp=[1])
+    waits = np.arange(len(isl)) % 7
+    found = aggregated(DENSE, H200, "vllm", points, admission_wait_steps=waits)
+    last = aggregated(DENSE, H200, "vllm", points.take(slice(-2, None)), admission_wait_steps=waits[-2:])
+    assert len(found.ttft_ms) == len(isl)
+    assert found.ttft_ms[-2:] == pytest.approx(last.ttft_ms)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "sku", "expected"),
+    [
+        ("bf16", "b200_sxm", "bf16"),
+        ("fp8", "h100_sxm", "fp8"),
+        ("fp8", "a100_sxm", "bf16"),
+        ("nvfp4", "b200_sxm", "fp8"),
+        ("nvfp4", "h100_sxm", "bf16"),
+        ("int4", "h200_sxm", "bf16"),
+    ],
+)
+def test_the_usual_cache_is_as_wide_as_the_weights_allow(quantization, sku, expected):
+    assert usual_kv_dtype(replace(DENSE, quantization=quantization), gpu(sku)) == expected
 
 
 def test_an_unknown_backend_is_an_input_error():

@@ -1,0 +1,91 @@
+"""The tables of docs/accuracy.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from scripts.fit.groups import Column
+from scripts.fit.intervals import METRICS, HeldOut, Intervals
+from scripts.fit.rows import Measurement
+
+BEGIN, END = "<!-- tables: make accuracy -->", "<!-- end of tables -->"
+Label = Callable[[Measurement], str]
+
+GROUPINGS: dict[str, Label] = {
+    "GPU": lambda row: row.sku,
+    "engine": lambda row: row.engine,
+    "model": lambda row: row.architecture,
+    "precision": lambda row: row.precision,
+    "arrival": lambda row: row.arrival,
+}
+SCHEMES = {
+    "random": "a tenth of the configurations (deployment measured)",
+    "deployment": "one model x GPU x engine x precision",
+    "gpu": "one GPU",
+    "family": "one GPU family",
+    "model": "one model",
+}
+
+
+def tables(found: Sequence[Measurement], held: Mapping[str, HeldOut]) -> str:
+    """All tables as Markdown."""
+    rows = held["random"].rows
+    parts = [
+        f"{len(found)} distinct measurements, of which the estimator answers {len(rows)} "
+        f"({100 * len(rows) / len(found):.1f} %).",
+        "### By what was left out of the fit",
+        _table("left out", [(SCHEMES[name], _errors(held[name])) for name in SCHEMES]),
+        "### Coverage of the 80 % intervals",
+        _coverage(Intervals.of(held)),
+    ]
+    for name, label in GROUPINGS.items():
+        parts += [f"### By {name}: measured deployments", _grouped(held["random"], name, label)]
+    for name in ("model", "GPU"):
+        scheme = "model" if name == "model" else "gpu"
+        parts += [f"### By {name}: that {name} left out", _grouped(held[scheme], name, GROUPINGS[name])]
+    return "\n\n".join(parts)
+
+
+def inserted(page: str, content: str) -> str:
+    """The page with new tables between its two marks. Raises ValueError where a mark is missing."""
+    start, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    return f"{page[:start]}\n\n{content}\n\n{page[end:]}"
+
+
+def _table(first: str, rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    lines = [f"| {first} | rows | ITL median / p90 / bias | TTFT median / p90 / bias |", "|---|---:|---:|---:|"]
+    return "\n".join(lines + [f"| {name} | {' | '.join(cells)} |" for name, cells in rows])
+
+
+def _grouped(held: HeldOut, name: str, label: Label) -> str:
+    labels = np.array([label(row) for row in held.rows])
+    return _table(name, [(value, _errors(held.take(labels == value))) for value in sorted(set(labels.tolist()))])
+
+
+def _errors(held: HeldOut) -> list[str]:
+    return [str(len(held.rows)), *(_error(held.of(metric)) for metric in METRICS)]
+
+
+def _error(log_errors: Column) -> str:
+    """Percent: |estimate / measured - 1|, median and p90, and the median with its sign."""
+    errors = 100 * (np.exp(-log_errors) - 1)
+    size = np.abs(errors)
+    return f"{np.median(size):.1f} / {np.quantile(size, 0.9):.1f} / {np.median(errors):+.1f}"
+
+
+def _coverage(intervals: Intervals) -> str:
+    names = {
+        "known": "measured",
+        "related": "its model measured under the engine on another GPU",
+        "new": "its model not measured under the engine",
+    }
+    lines = [
+        "| deployment | ITL covered | ITL high / low | TTFT covered | TTFT high / low |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for tier, cells in intervals.coverage().items():
+        values = " | ".join(f"{100 * share:.0f} % | {width:.2f}" for share, width in cells)
+        lines.append(f"| {names[tier]} | {values} |")
+    return "\n".join(lines)
