@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from crds.errors import DynamoError, InputError, InvalidRequest, UnknownHardware
 from crds.fields import ErrorType, get
-from crds.vocabulary import DGDR_API_VERSION, Kind, ProfilingPhase
+from crds.vocabulary import DGD_API_VERSION, DGDR_API_VERSION, Kind, ProfilingPhase
 from profiler import status
 from profiler.status import Status
 
@@ -143,7 +143,7 @@ def _document(config: str) -> dict[str, Any]:
     if len(found) != 1:
         raise InputError(f"--config holds {len(found)} documents", "one is needed", "give the spec of one DGDR")
     given = found[0]
-    whole = given if "spec" in given and "model" not in given else {"spec": given}
+    whole = given if "spec" in given and "model" not in given else {"spec": _spec(given)}
     version = whole.get("apiVersion") or DGDR_API_VERSION
     if version != DGDR_API_VERSION:
         next_step = "kubectl get dgdr NAME -o yaml prints the request in that version"
@@ -154,6 +154,15 @@ def _document(config: str) -> dict[str, Any]:
         "namespace": os.environ.get("DGDR_NAMESPACE") or namespace,
     }
     return {"apiVersion": version, "kind": str(Kind.DGDR), "metadata": metadata, "spec": whole["spec"]}
+
+
+def _spec(given: dict[str, Any]) -> dict[str, Any]:
+    """A spec as NVIDIA's profiler takes it: `overrides.dgd` may leave out what kind of object it is part of."""
+    partial = get(given, "overrides.dgd")
+    if not isinstance(partial, dict):
+        return given
+    kind = {"apiVersion": DGD_API_VERSION, "kind": str(Kind.DGD)}
+    return {**given, "overrides": {**given["overrides"], "dgd": kind | partial}}
 
 
 def _request(document: dict[str, Any]) -> tuple[Request, tuple[str, ...]]:
