@@ -169,7 +169,8 @@ def run(given: dict[str, Any], directory: Path) -> Result:
         timeout=60,
         check=False,
     )
-    status = yaml.safe_load((directory / "profiler_status.yaml").read_text().replace("\u00a0", " "))
+    written = yaml.safe_load((directory / "profiler_status.yaml").read_text())
+    status = {key: value.replace("\u00a0", " ") if isinstance(value, str) else value for key, value in written.items()}
     final = directory / "final_config.yaml"
     documents = list(yaml.safe_load_all(final.read_text())) if final.exists() else []
     return Result(process.returncode, process.stderr, status, documents)
