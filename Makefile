@@ -2,6 +2,11 @@
 # make test   everything CI checks: lint, floors, types, tests on a real control plane (built once with Go, cached)
 # make unit   the tests that need no control plane
 # make lint   ruff, import-linter, mypy
+# make experts         write docs/experts.md: the search against Dynamo's public recipes
+# make bench-profiler  time and memory of whole runs; UPSTREAM=/path/to/python times NVIDIA's profiler beside it
+# make manifests       hold the webhook's manifests to Kubernetes' schemas and to checkov (300 MB in the user's cache)
+# make bench-webhook   the webhook against a Go peer, and what it adds to a write; needs wrk
+# make faults-webhook  stops, certificate swaps, takeovers and hostile clients under load
 # make clean  remove what the others made here
 
 # The first Python that is new enough; `make PYTHON=...` chooses another.
@@ -14,7 +19,7 @@ TEST_STAMP := $(VENV)/.installed-test
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO := dynamo profile -f manifests/examples/llama-70b.yaml --gpu h200_sxm --gpus 16
 
-.PHONY: demo test lint unit clean
+.PHONY: demo test lint unit experts bench-profiler manifests bench-webhook faults-webhook clean
 
 demo: $(STAMP)
 	@if command -v kubectl >/dev/null; then \
@@ -50,6 +55,23 @@ $(TEST_STAMP): $(STAMP)
 	@echo 'installing what the tests need into $(VENV)'
 	@$(PIP) --editable '.[test]'
 	@touch $@
+
+experts: $(STAMP)
+	$(BIN)/python -m benchmarks.profiler.experts
+
+bench-profiler: $(STAMP)
+	$(BIN)/python -m benchmarks.profiler.rapid $(if $(UPSTREAM),--upstream $(UPSTREAM))
+
+manifests: $(STAMP)
+	scripts/check_manifests.sh $(BIN)/python
+
+bench-webhook: $(TEST_STAMP)
+	@$(BIN)/python -m tests.cluster.build
+	$(BIN)/python -m benchmarks.webhook.bench
+	$(BIN)/python -m benchmarks.webhook.through
+
+faults-webhook: $(TEST_STAMP)
+	$(BIN)/python -m benchmarks.webhook.faults
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-output

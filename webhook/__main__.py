@@ -57,9 +57,8 @@ def cli() -> None:
 @click.option("--watch", is_flag=True, help="Answer by facts of the cluster too; --register and --service imply it.")
 @click.option(
     "--convert/--no-convert",
-    default=True,
-    show_default=True,
-    help="With --register or --service: convert DGDRs between versions. Never beside NVIDIA's operator, which does.",
+    help="With --register or --service: have the API server ask us to convert DGDRs between versions, too. It cannot"
+    " read the other version while no webhook runs. Never beside NVIDIA's operator, which converts.",
 )
 @click.option("--ca-secret", default=CA_SECRET, show_default=True, help="Secret that holds the CA of our own.")
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import shutil
@@ -90,6 +91,7 @@ def run(plan: Plan, settings: Settings, cluster: Cluster | None) -> None:
             threading.Thread(target=keeper.run, args=(threading.Event(),), name="keeper", daemon=True).start()
 
     reviewer = Reviewer(admission.answerers(), metrics)
+    gc.freeze()  # what is there now is shared with the worker, as long as no collection touches it
     Server(create_app(admission), reviewer, plan.listener, ready=ready, started=started).run()
 
 

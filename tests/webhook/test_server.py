@@ -137,26 +137,21 @@ def idle_tls(running: Running) -> socket.socket:
     return running.socket()
 
 
-def half_sent_head(running: Running) -> socket.socket:
-    client = running.socket()
-    client.sendall(HEAD)
-    return client
-
-
-def half_sent_body(running: Running) -> socket.socket:
-    client = running.socket()
-    client.sendall(HEAD + b"Content-Length: 6000\r\n\r\n{")
-    return client
+HALF_A_BODY = HEAD + b"Content-Length: 6000\r\n\r\n{"
 
 
 @pytest.mark.parametrize(
-    ("client", "seconds"),
-    [(silent_tcp, 1.0), (idle_tls, 1.0), (half_sent_head, 2 * tls.SILENCE_SECONDS), (half_sent_body, 4.5)],
+    ("client", "says", "seconds"),
+    [(silent_tcp, b"", 1.0), (idle_tls, b"", 1.0), (idle_tls, HEAD, 4.5), (idle_tls, HALF_A_BODY, 4.5)],
+    ids=["silent TCP", "idle TLS", "half a head", "half a body"],
 )
 def test_slow_clients_do_not_hold_it(
-    webhook: Running, client: Callable[[Running], socket.socket], seconds: float
+    webhook: Running, client: Callable[[Running], socket.socket], says: bytes, seconds: float
 ) -> None:
-    with held([client(webhook) for _ in range(CLIENTS)]):
+    clients = [client(webhook) for _ in range(CLIENTS)]
+    with held(clients):
+        for each in clients:
+            each.sendall(says)
         began = time.monotonic()
         assert webhook.post()[0] == 200
         assert time.monotonic() - began < seconds  # the API server waits for 5 s
@@ -172,13 +167,14 @@ def test_a_client_that_was_idle_after_its_handshake_is_served_when_it_speaks(web
 
 def test_a_trickle_is_cut_when_its_time_is_over(webhook: Running) -> None:
     began = time.monotonic()
-    with half_sent_body(webhook) as client, pytest.raises((ConnectionError, ssl.SSLError)):
-        send(client, itertools.repeat(b" ", 40), pause=0.5)
+    with webhook.socket() as client, pytest.raises((ConnectionError, ssl.SSLError)):
+        send(client, itertools.chain([HALF_A_BODY], itertools.repeat(b" ", 40)), pause=0.5)
     assert time.monotonic() - began < tls.REQUEST_SECONDS + 3
 
 
 def test_clients_that_fail_leave_no_trace_back(webhook: Running) -> None:
-    half_sent_body(webhook).close()
+    with webhook.socket() as client:
+        client.sendall(HALF_A_BODY)
     with socket.create_connection((HOST, webhook.port)) as client, contextlib.suppress(ConnectionResetError):
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")  # no TLS
         client.recv(100)
