@@ -182,9 +182,8 @@ def memory(ours: Server, directory: Path, reviews: int) -> None:
     while done < reviews:
         done += round(measure(ours, path, directory / "body", 8, 5).rate * 5)
         sizes.append((done, ours.memory_mb()))
-    shown = ", ".join(
-        f"{size:.1f} MB after {count}" for count, size in sizes[:1] + sizes[len(sizes) // 2 :: 4] + sizes[-1:]
-    )
+    some = dict([sizes[0], sizes[len(sizes) // 2], sizes[-1]])
+    shown = ", ".join(f"{size:.1f} MB after {count}" for count, size in some.items())
     print(f"\nMemory of the process tree (PSS): {shown} more reviews.")
 
 
