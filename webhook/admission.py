@@ -1,7 +1,7 @@
-"""What the webhook says of a request, and of a deployment that is made for one. Pure: review and facts in, answer out.
+"""What the webhook says of a request, a deployment and a model. Pure: review and facts in, answer out.
 
-Both calls run the rules: the mutating one because it is asked before the schema, so that a sentence that helps comes
-before the enum's own; the validating one because it sees the final object.
+For a request both calls run the rules: the mutating one because it is asked before the schema, so that a sentence that
+helps comes before the enum's own; the validating one because it sees the final object.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from crds import rules
+from crds.rules import Mode
 from webhook import defaults, facts, injection
 from webhook.defaults import Settings
 from webhook.facts import Facts, NothingKnown
-from webhook.hooks import MUTATE_DGD, MUTATE_DGDR, VALIDATE_DGD, VALIDATE_DGDR
+from webhook.hooks import MUTATE_DGD, MUTATE_DGDR, VALIDATE_DGD, VALIDATE_DGDR, VALIDATE_MODEL
 from webhook.reviews import Answer, Review
 
 
@@ -31,6 +32,7 @@ class Admission:
             VALIDATE_DGDR: self.validate_request,
             MUTATE_DGD: self.mutate_deployment,
             VALIDATE_DGD: self.validate_deployment,
+            VALIDATE_MODEL: self.validate_model,
         }
 
     def mutate_request(self, review: Review) -> Answer:
@@ -57,9 +59,25 @@ class Admission:
         return Answer(review.uid, patch=[one.operation for one in missing])
 
     def validate_deployment(self, review: Review) -> Answer:
-        """Warn where something is missing all the same: the mutating call may fail open."""
-        missing = injection.missing(review, self.facts)
-        return Answer(review.uid, warnings=[one.warning for one in missing])
+        """Refuse a DGD that breaks a rule, where NVIDIA's operator does not hold it against its own.
+
+        Warn where something is missing for a request all the same: the mutating call may fail open.
+        """
+        if review.object is None or review.subresource:
+            return Answer(review.uid)
+        found = rules.Findings()
+        if self.settings.mode is Mode.STANDALONE:
+            context = facts.deployment_context(review.user, self.facts)
+            found = rules.check_deployment(review.object, review.old_object, context)
+        missing = [one.warning for one in injection.missing(review, self.facts)]
+        return Answer(review.uid, found.errors, [*missing, *found.warnings])
+
+    def validate_model(self, review: Review) -> Answer:
+        """Refuse a DynamoModel that breaks a rule."""
+        if review.object is None or review.subresource:
+            return Answer(review.uid)
+        found = rules.check_model(review.object, review.old_object)
+        return Answer(review.uid, found.errors)
 
     def _findings(self, review: Review) -> rules.Findings:
         assert review.object is not None

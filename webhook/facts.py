@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from crds import vocabulary as v
 from crds.fields import get
-from crds.rules import Context, Mode
+from crds.rules import Context, DeploymentContext, Mode
 from profiler.discovery import Discovery
 from profiler.hardware import gpu
 from profiler.models import catalogue
@@ -24,6 +24,7 @@ Document = Mapping[str, Any]
 GROVE: Final = "grove.io"
 LEADER_WORKER_SET: Final = "leaderworkerset.x-k8s.io"
 PROMETHEUS: Final = "monitoring.coreos.com"
+INFERENCE_POOLS: Final = "inference.networking.k8s.io"
 
 
 class Facts(Protocol):
@@ -73,6 +74,19 @@ def context(document: Document, namespace: str, facts: Facts, mode: Mode) -> Con
         detected_skus=tuple(pool.sku for pool in discovery.pools) if discovery else None,
         measured_skus=measured_skus(),
         weights_bytes=weights_bytes(model),
+    )
+
+
+def deployment_context(user: str, facts: Facts) -> DeploymentContext:
+    """What the rules need to know besides a DGD that `user` writes."""
+    groups = facts.api_groups()
+    if groups is None:
+        return DeploymentContext(user)
+    return DeploymentContext(
+        user,
+        grove=GROVE in groups,
+        multinode=bool({GROVE, LEADER_WORKER_SET} & groups),
+        inference_pools=INFERENCE_POOLS in groups,
     )
 
 

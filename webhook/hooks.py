@@ -16,6 +16,7 @@ MUTATE_DGDR = "/mutate/dynamographdeploymentrequests"
 VALIDATE_DGDR = "/validate/dynamographdeploymentrequests"
 MUTATE_DGD = "/mutate/dynamographdeployments"
 VALIDATE_DGD = "/validate/dynamographdeployments"
+VALIDATE_MODEL = "/validate/dynamomodels"
 
 
 class HookKind(StrEnum):
@@ -47,8 +48,8 @@ STANDALONE = frozenset({Mode.STANDALONE})
 class Hook:
     """One webhook: its name in the configuration, where it is asked, and about what.
 
-    `modes` says in which clusters it is registered: beside NVIDIA's operator its own webhooks hold deployments
-    against their rules.
+    `modes` says in which clusters it is registered: beside NVIDIA's operator its own webhooks hold deployments and
+    models against their rules.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Hook:
 
 _DGDR = v.PLURALS[v.Kind.DGDR]
 _DGD = v.PLURALS[v.Kind.DGD]
+_MODEL = v.PLURALS[v.Kind.MODEL]
 _GENERATED = (SPEC_IS_NEW, NOT_BEING_DELETED, MADE_FOR_A_REQUEST)
 
 # Asked about by their stored version; matchPolicy Equivalent has the API server convert what comes in another one.
@@ -86,6 +88,14 @@ HOOKS: tuple[Hook, ...] = (
         (v.Version.V1ALPHA1,),
         _GENERATED,
         modes=BESIDE,
+    ),
+    Hook(
+        "model.kubectl-dynamo.nvidia.com",
+        HookKind.VALIDATING,
+        VALIDATE_MODEL,
+        _MODEL,
+        (v.Version.V1ALPHA1,),
+        modes=STANDALONE,
     ),
 )
 
