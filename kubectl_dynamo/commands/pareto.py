@@ -28,7 +28,7 @@ from profiler.profile import Profile
     help="A profile.json; may be repeated",
 )
 @click.option(
-    "-o", "--output", "form", type=Output(["picture", "wide", "table", "json", "csv", "svg"]), default="picture"
+    "-o", "--output", "form", type=Output(["picture", "wide", "table", "json", "csv", "svg", "html"]), default="picture"
 )
 @global_options
 @click.pass_context
@@ -38,6 +38,7 @@ def pareto(ctx: click.Context, names: tuple[str, ...], files: tuple[str, ...], f
     \b
     kubectl dynamo pareto qwen
     kubectl dynamo pareto -f profile.json -o svg > front.svg
+    kubectl dynamo pareto qwen llama -o html > fronts.html
     """
     if not names and not files:
         raise click.UsageError("name a request, or a profile.json with -f")
@@ -53,6 +54,10 @@ def pareto(ctx: click.Context, names: tuple[str, ...], files: tuple[str, ...], f
         from kubectl_dynamo.views.svg import svg  # one format among many
 
         show(svg(view.chart(profiles), ", ".join(view.series_name(profile.asked) for profile in profiles)))
+    elif form == "html":
+        from kubectl_dynamo.views.html import page  # one format among many
+
+        show(page(profiles))
     elif form == "table":
         show("\n\n".join(view.front_table(profile, look, everything=True) for profile in profiles), look)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from crds.errors import InputError
 from crds.fields import get
 from kubectl_dynamo import inputs
 from kubectl_dynamo.options import Output, global_options, namespace, show, style
+from kubectl_dynamo.progress import Progress
 from kubectl_dynamo.spec_flags import Given, given, merged, spec_options
 from kubectl_dynamo.views.numbers import count
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from profiler.request import GpuPool, Request
 
 HARDWARE = "hardware."
+FORMS = ("wide", "yaml", "json", "name", "html", "svg")
 
 
 @click.command()
@@ -32,8 +35,9 @@ HARDWARE = "hardware."
     "-f", "--filename", metavar="FILE", type=click.Path(), help="File with the request (- for standard input)"
 )
 @click.option("--name", help="Name of the request, where there is no file")
-@click.option("-o", "--output", "form", type=Output(["wide", "yaml", "json", "name"]), help="Print data, write no file")
+@click.option("-o", "--output", "form", type=Output(FORMS), help="Print data, write no file")
 @click.option("--output-dir", metavar="DIR", type=click.Path(file_okay=False), help="Where to write the deployment")
+@click.option("--explain", is_flag=True, help="Show what limits the pick, where the time goes, and every alternative")
 @click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
 @spec_options
 @global_options
@@ -44,6 +48,7 @@ def profile(
     name: str | None,
     form: str | None,
     output_dir: str | None,
+    explain: bool,
     online: bool,
 ) -> None:
     """Find the best deployment for a request.
@@ -54,6 +59,7 @@ def profile(
     kubectl dynamo profile -f request.yaml --gpu h200_sxm --gpus 16
     kubectl dynamo profile --model Qwen/Qwen3-32B --gpu h200_sxm --gpus 8 --ttft 500 --itl 30
     kubectl dynamo profile -f request.yaml -o yaml | kubectl apply -f -
+    kubectl dynamo profile -f request.yaml --explain
     """
     if filename and name:
         raise click.UsageError("--name goes with flags alone; a file has its own metadata.name")
@@ -62,16 +68,15 @@ def profile(
     answer, seconds = _answer(request, online)
 
     inputs.warn(answer.profile.warnings)
-    deploy = [document for document in answer.documents if not _is_profile(document)]
-    if form in {"yaml", "json", "name"}:
-        show(_data(answer, deploy, str(form)))
+    if form and form != "wide":
+        show(_data(answer, form))
         return
     look = style(ctx)
     from kubectl_dynamo.views.profile import report  # data needs no picture
 
     timed = replace(answer.profile, searched=replace(answer.profile.searched, seconds=seconds))
-    show(report(timed, look, everything=form == "wide"), look)
-    paths = _written(answer, deploy, Path(output_dir) if output_dir else None)
+    show(report(timed, look, everything=form == "wide", explained=explain), look)
+    paths = _written(answer, Path(output_dir) if output_dir else None)
     show(f"\n{look.bold('Written')}\n" + "\n".join(f"  {path}: {what}" for path, what in paths.items()), look)
     show(f"\n{look.bold('Next')}\n  kubectl apply -f {next(iter(paths))}", look)
 
@@ -127,45 +132,47 @@ def _pool(spec: Mapping[str, Any], flags: Mapping[str, Given]) -> GpuPool | None
 
 def _answer(request: Request, online: bool) -> tuple[Answer, float]:
     """Profile; with the seconds that it took, which are no part of the answer: that is the same on every machine."""
-    from profiler import models, pipeline  # numpy, only when there is something to compute
-
     cache = request.model_cache
-    model = models.load(request.model, path=(cache.checkpoint or cache.mount_path) if cache else None, online=online)
-    started = time.perf_counter()
-    answer = pipeline.profile(request, model)
-    return answer, time.perf_counter() - started
+    with Progress(sys.stderr) as progress:
+        progress.step(f"Reading the model {request.model}")
+        from profiler import models, pipeline  # numpy, only when there is something to compute
+
+        model = models.load(
+            request.model, path=(cache.checkpoint or cache.mount_path) if cache else None, online=online
+        )
+        started = time.perf_counter()
+        answer = pipeline.profile(request, model, on_phase=lambda _phase, message: progress.step(message))
+        return answer, time.perf_counter() - started
 
 
-def _is_profile(document: Mapping[str, Any]) -> bool:
-    """Whether this is the explanation, which a cluster stores but nothing mounts."""
-    return str(get(document, "metadata.name", "")).startswith(v.PROFILE_CONFIGMAP_PREFIX)
-
-
-def _data(answer: Answer, deploy: list[dict[str, Any]], form: str) -> str:
-    from crds import documents
-
+def _data(answer: Answer, form: str) -> str:
     if form == "json":
         return answer.profile.to_json().decode()
     if form == "name":
-        return f"{v.Kind.DGD.lower()}.{v.GROUP}/{deploy[-1]['metadata']['name']}"
-    return documents.dump_all(deploy)
+        return f"{v.Kind.DGD.lower()}.{v.GROUP}/{answer.documents[-1]['metadata']['name']}"
+    if form == "yaml":
+        return answer.to_yaml(answer.deployment)
+    from kubectl_dynamo.views import html, pareto, svg  # pictures, where they are asked for
+
+    if form == "html":
+        return html.page([answer.profile])
+    return svg.svg(pareto.chart([answer.profile]), pareto.series_name(answer.profile.asked))
 
 
-def _written(answer: Answer, deploy: list[dict[str, Any]], directory: Path | None) -> dict[str, str]:
-    """Write the deployment (into a directory: the profile too); path -> what it holds, the deployment first."""
-    from crds import documents
-
-    name = answer.profile.asked.name
+def _written(answer: Answer, directory: Path | None) -> dict[str, str]:
+    """Write the deployment (into a directory: the profile and its page too); path -> what it holds, that one first."""
+    name, deploy = answer.profile.asked.name, answer.deployment
     extras = f" and {count(len(deploy) - 1, 'ConfigMap')}" if len(deploy) > 1 else ""
     what = f"{v.Kind.DGD} {deploy[-1]['metadata']['name']}{extras}"
     place = directory or Path()
-    files = {place / f"{name}.dgd.yaml": (what, documents.dump_all(deploy).encode())}
+    files = {place / f"{name}.dgd.yaml": (what, answer.to_yaml(deploy))}
     if directory:
-        files[place / f"{name}.profile.json"] = ("for kubectl dynamo pareto -f", answer.profile.to_json() + b"\n")
+        files[place / f"{name}.profile.json"] = ("for kubectl dynamo pareto -f", _data(answer, "json") + "\n")
+        files[place / f"{name}.html"] = ("all of this, for a browser", _data(answer, "html"))
     try:
         place.mkdir(parents=True, exist_ok=True)
         for path, (_, content) in files.items():
-            _replace(path, content)
+            _replace(path, content.encode())
     except OSError as error:
         why = error.strerror or str(error)
         raise InputError(

@@ -47,6 +47,7 @@ def page(story: Story, now: datetime, style: Style) -> str:
     if story.profile:
         sections.append(profile_view.section("Found", profile_view.searched(story.profile.searched, style), style))
         sections.append(profile_view.section("Chosen", profile_view.pick(story.profile, style), style))
+        sections += profile_view.trades(story.profile, style)
     elif chosen := get(status, "profilingResults.selectedConfig"):
         sections.append(profile_view.section("Chosen", _selected(chosen, status, style), style))
     if story.dgd or get(status, "dgdName"):

@@ -28,6 +28,9 @@ COLUMNS = (
     "concurrency",
     "provenance",
 )
+OFF_THE_FRONT = (
+    "The pick is off the front: that compares what each GPU gives, the pick is best for the request as a whole."
+)
 X_LABEL, Y_LABEL = "tokens/s/user (1000 / ITL)", "tokens/s/GPU"
 
 
@@ -44,6 +47,12 @@ def chart(profiles: Sequence[Profile]) -> Chart:
         x_label=X_LABEL,
         y_label=Y_LABEL,
     )
+
+
+def picture(profile: Profile, style: Style) -> str:
+    """The chart of one profile in a terminal."""
+    drawn = plot(chart([profile]), style)
+    return drawn if profile.pick in profile.frontier else f"{drawn}\n{paragraph(OFF_THE_FRONT, style)}"
 
 
 def series_name(asked: Asked) -> str:
@@ -71,7 +80,7 @@ def front_table(profile: Profile, style: Style, *, everything: bool = False) -> 
         Column("TOK/S/USER", right=True, optional=True),
         Column("TOK/S/GPU", right=True),
     )
-    front = _with_pick(profile)
+    front = with_pick(profile)
     shown = front if everything else _spread(front, profile.pick, 12)
     rows = [_row(configuration, profile.pick, style) for configuration in shown]
     text = table(columns, rows, style)
@@ -98,7 +107,7 @@ def rows(profiles: Sequence[Profile]) -> list[dict[str, object]]:
     return [
         dict(zip(COLUMNS, _values(profile, configuration), strict=True))
         for profile in profiles
-        for configuration in _with_pick(profile)
+        for configuration in with_pick(profile)
     ]
 
 
@@ -130,7 +139,7 @@ def _values(profile: Profile, configuration: Configuration) -> tuple[object, ...
     )
 
 
-def _with_pick(profile: Profile) -> list[Configuration]:
+def with_pick(profile: Profile) -> list[Configuration]:
     """The front and the pick, which need not lie on it (load match takes the fewest GPUs)."""
     front = list(profile.frontier)
     if profile.pick not in front:

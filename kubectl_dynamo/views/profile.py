@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from kubectl_dynamo.views import explain
+from kubectl_dynamo.views.explain import FLOORS, NAMES
 from kubectl_dynamo.views.numbers import count, number, percent
-from kubectl_dynamo.views.pareto import chart, front_table
-from kubectl_dynamo.views.plot import plot
+from kubectl_dynamo.views.pareto import front_table, picture
 from kubectl_dynamo.views.style import STATE_COLORS, Color, State, Style
 from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
 from profiler.profile import Asked, Configuration, Interval, Profile, Searched, Target
 
 SHORT_ALTERNATIVES = 5
-# A pick must reach these; all other targets are ceilings.
-FLOORS = frozenset({"request_rate", "concurrency"})
 
 
-def report(profile: Profile, style: Style, *, everything: bool = False) -> str:
-    """The whole page; `everything` adds the front as a table and every alternative."""
+def report(profile: Profile, style: Style, *, everything: bool = False, explained: bool = False) -> str:
+    """The whole page; `everything` adds the front as a table, `explained` the reasons; both show every alternative."""
     sections = [
         headline(profile, style),
         section("Asked", asked(profile.asked, style), style),
         section("Searched", searched(profile.searched, style), style),
         section("Pick", pick(profile, style), style),
-        section("Pareto front", plot(chart([profile]), style), style),
+        *(section(title, text, style) for title, text in (explain.sections(profile, style) if explained else ())),
+        *trades(profile, style),
+        section("Pareto front", picture(profile, style), style),
     ]
     if everything:
         sections.append(section("Points of the front", front_table(profile, style, everything=True), style))
     if profile.alternatives:
-        sections.append(section("Alternatives", alternatives(profile, style, everything=everything), style))
+        sections.append(
+            section("Alternatives", alternatives(profile, style, everything=everything or explained), style)
+        )
     return "\n\n".join(sections)
+
+
+def trades(profile: Profile, style: Style) -> list[str]:
+    """The section on what a change of the request would buy, where there is one."""
+    return [section("What would change it", explain.trades(profile, style), style)] if profile.trades else []
 
 
 def headline(profile: Profile, style: Style) -> str:
@@ -50,7 +58,8 @@ def verdict(state: State, text: str, style: Style) -> str:
     return "\n".join([f"{style.mark(state)} {style.bold(lines[0].strip())}", *(style.bold(line) for line in lines[1:])])
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
@@ -61,6 +70,11 @@ def section(title: str, body: str, style: Style) -> str:
 
 def asked(request: Asked, style: Style) -> str:
     """The request with its defaults filled in."""
+    return fields(asked_fields(request), style)
+
+
+def asked_fields(request: Asked) -> list[tuple[str, str]]:
+    """(label, text) of each part of the request."""
     sla = [
         f"{label} ≤ {number(limit)} ms"
         for label, limit in (("TTFT", request.ttft_ms), ("ITL", request.itl_ms), ("latency", request.e2e_latency_ms))
@@ -83,7 +97,7 @@ def asked(request: Asked, style: Style) -> str:
         ("workload", f"{request.isl:,} tokens in, {request.osl:,} out{load}"),
         ("SLA", ", ".join(sla) or "none"),
     ]
-    return fields([*pairs, ("features", ", ".join(extras))] if extras else pairs, style)
+    return [*pairs, ("features", ", ".join(extras))] if extras else pairs
 
 
 def searched(search: Searched, style: Style) -> str:
@@ -106,7 +120,7 @@ def pick(profile: Profile, style: Style) -> str:
     return "\n".join(
         [
             f"  {style.paint('★' if style.unicode else '*', Color.STAR)} {style.bold(chosen.label)}",
-            paragraph(_sentence(profile.why), style),
+            paragraph(sentence(profile.why), style),
             "",
             metrics(chosen, profile.targets, style),
             "",
@@ -160,13 +174,19 @@ def metrics(configuration: Configuration, targets: tuple[Target, ...], style: St
     return table(columns, rows, style)
 
 
-def _verdict(target: Target, interval: Interval | None, style: Style) -> Cell:
-    binding = ", binding" if target.binding else ""
+def judged(target: Target, interval: Interval | None) -> tuple[State, str]:
+    """How the pick stands to a target, in words."""
     if not target.met:
-        return _marked(State.BAD, f"missed by {_gap(target)}", style)
+        return State.BAD, f"missed by {_gap(target)}"
+    limits = "; limits the pick" if target.binding else ""
     if interval and interval.high > target.limit:
-        return _marked(State.WARN, f"likely met{binding}", style)
-    return _marked(State.OK, f"met{binding}", style)
+        return State.WARN, f"likely met{limits}"
+    return State.OK, f"met{limits}"
+
+
+def _verdict(target: Target, interval: Interval | None, style: Style) -> Cell:
+    state, words = judged(target, interval)
+    return _marked(state, words, style)
 
 
 def _marked(state: State, words: str, style: Style) -> Cell:
@@ -176,8 +196,7 @@ def _marked(state: State, words: str, style: Style) -> Cell:
 
 
 def _name(target: Target) -> str:
-    names = {"ttft_ms": "TTFT", "itl_ms": "ITL", "e2e_latency_ms": "latency", "request_rate": "requests/s"}
-    return names.get(target.name, target.name)
+    return NAMES[target.name]
 
 
 def _gap(target: Target) -> str:
@@ -230,10 +249,10 @@ def alternatives(profile: Profile, style: Style, *, everything: bool = False) ->
             number(alternative.configuration.metrics.ttft_ms),
             number(alternative.configuration.metrics.itl_ms),
             number(alternative.configuration.metrics.throughput_per_gpu),
-            alternative.why_not,
+            f"{alternative.why_not}; held by {alternative.held_by}" if alternative.held_by else alternative.why_not,
         ]
         for alternative in shown
     ]
     text = table(columns, rows, style)
     hidden = len(profile.alternatives) - len(shown)
-    return f"{text}\n  {hidden} more: -o wide" if hidden else text
+    return f"{text}\n  {hidden} more: --explain" if hidden else text

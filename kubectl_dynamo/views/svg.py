@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 72, 20, 58, 50
 COLORS = ("#0891b2", "#a21caf", "#15803d", "#1d4ed8")
 _CSS = (
-    "text{fill:#333}.grid{stroke:#ddd}.cloud{fill:#999;opacity:.45}.limit{stroke:#b45309;stroke-dasharray:4}"
+    "svg{background:#fff}text{fill:#333}.grid{stroke:#ddd}.cloud{fill:#999;opacity:.45}.limit{stroke:#b45309;stroke-dasharray:4}"
     "@media(prefers-color-scheme:dark){svg{background:#111}text{fill:#ddd}.grid{stroke:#333}.cloud{fill:#777}}"
 )
 
@@ -34,6 +34,7 @@ def svg(chart: Chart, title: str) -> str:
     for i, series in enumerate(chart.series):
         parts += _front(series, COLORS[i % len(COLORS)], scale)
         parts.append(_key(series, i))
+    parts += _shapes(chart)
     parts.append(_text(WIDTH / 2, HEIGHT - 10, chart.x_label, "middle"))
     parts.append(_text(LEFT - 8, TOP - 12, chart.y_label, "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
@@ -91,6 +92,16 @@ def _front(series: Series, color: str, scale: _Scale) -> list[str]:
             f'style="fill:#f59e0b;stroke:#78350f">★{_tooltip(series.pick)}</text>'
         )
     return parts
+
+
+def _shapes(chart: Chart) -> list[str]:
+    """What the shapes mean, of those that are drawn."""
+    kinds = {point.disaggregated for point in chart.points()}
+    entries = [("●", "aggregated")] * (False in kinds) + [("◆", "disaggregated")] * (True in kinds)
+    entries += [("★", "pick")] * any(series.pick for series in chart.series)
+    entries += [("•", "other candidates")] * bool(chart.cloud)
+    text = "   ".join(f"{sign} {words}" for sign, words in entries)
+    return [_text(WIDTH - RIGHT, TOP - 12, text, "end", 'xml:space="preserve"')]
 
 
 def _key(series: Series, i: int) -> str:

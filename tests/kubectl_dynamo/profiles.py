@@ -14,6 +14,7 @@ from profiler.profile import (
     Profile,
     Searched,
     Target,
+    Trade,
     Worker,
 )
 
@@ -150,4 +151,22 @@ QWEN = replace(
     frontier=tuple(aggregated(2, 4, 15.0 + 12 * i, 1900 - 300 * i) for i in range(6)),
     pick=aggregated(2, 4, 51.0, 1000.0),
     targets=(Target("e2e_latency_ms", 20_000.0, aggregated(2, 4, 51.0, 1000.0).metrics.e2e_latency_ms, True, True),),
+)
+EXPLAINED = replace(
+    MET,
+    targets=(
+        Target("ttft_ms", 500.0, PICK.metrics.ttft_ms, met=True, binding=False),
+        Target("itl_ms", 33.0, PICK.metrics.itl_ms, met=True, binding=True),
+        Target("request_rate", 7.0, PICK.metrics.request_rate, met=True, binding=False),
+    ),
+    alternatives=(
+        Alternative(aggregated(2, 8, 17.0, 1210.0, ttft_ms=640.0), "TTFT 640 ms is 28 % above the 500 ms asked"),
+        Alternative(disaggregated(2, 3, 38.0, 700.0), "needs 4 more GPUs for the load", "ITL"),
+    ),
+    trades=(
+        Trade("ITL up to 36.3 ms", "8 instead of 12 GPUs", "vllm agg 4x TP2", 8),
+        Trade("14 GPUs", "16 % more throughput", PICK.label, 14),
+        Trade("24 GPUs", "nothing"),
+    ),
+    operations={"decode attention": 14.2, "dense GEMM": 9.41, "host": 4.87, "communication": 3.1, "head": 0.166},
 )

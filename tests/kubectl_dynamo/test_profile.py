@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import yaml
 
+from kubectl_dynamo.progress import CLEAR, Progress
 from profiler.profile import Profile
 from tests.kubectl_dynamo.conftest import REQUEST, Run
 
@@ -38,11 +40,55 @@ def test_profile_as_json_is_the_same_twice_and_can_be_drawn(run: Run, request_fi
     assert "★" in run("pareto", "-f", "-", stdin=first).stdout
 
 
+def test_the_written_deployment_says_why_its_flags_are_there(run: Run, request_file: str, tmp_path: Path) -> None:
+    run("profile", "-f", request_file, "--gpus", "8")
+    written = (tmp_path / "llama.dgd.yaml").read_text(encoding="utf-8")
+    assert "# the share that the estimates suppose" in written
+    assert written == run("profile", "-f", request_file, "--gpus", "8", "-o", "yaml").stdout
+
+
+def test_explain_adds_reasons(run: Run, request_file: str) -> None:
+    plain, explained = (run("profile", "-f", request_file, "--gpus", "8", *more) for more in ((), ("--explain",)))
+    assert "\nWhat would change it\n" in plain.stdout
+    assert "limits the pick: without it a better one exists" in explained.stdout
+    assert "\nOne decode step of " in explained.stdout
+
+
+@pytest.mark.parametrize(("form", "start"), [("html", "<!doctype html>"), ("svg", "<svg ")])
+def test_a_profile_as_a_picture_goes_to_standard_output(run: Run, request_file: str, form: str, start: str) -> None:
+    result = run("profile", "-f", request_file, "--gpus", "8", "-o", form)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(start)
+    profile = run("profile", "-f", request_file, "--gpus", "8", "-o", "json").stdout
+    assert run("pareto", "-f", "-", "-o", form, stdin=profile).stdout == result.stdout
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_that_goes_away() -> None:
+    terminal = _Terminal()
+    with Progress(terminal) as progress:
+        progress.step("Reading the model x")
+        progress.step("Selecting from 5 candidates")
+    assert terminal.getvalue().split(CLEAR) == ["", "Reading the model x ...", "Selecting from 5 candidates ...", ""]
+
+
+def test_progress_is_silent_in_a_pipe() -> None:
+    pipe = io.StringIO()
+    with Progress(pipe) as progress:
+        progress.step("Reading")
+    assert pipe.getvalue() == ""
+
+
 def test_profile_without_a_file(run: Run, tmp_path: Path) -> None:
     result = run("profile", "--model", "Qwen/Qwen3-32B", "--gpu", "h200_sxm", "--gpus", "8", "--output-dir", "out")
     assert result.exit_code == 0, result.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "qwen3-32b.dgd.yaml",
+        "qwen3-32b.html",
         "qwen3-32b.profile.json",
     ]
 

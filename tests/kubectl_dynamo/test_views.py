@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kubectl_dynamo.views import describe, pareto, profile
+from kubectl_dynamo.views import describe, html, pareto, profile
 from kubectl_dynamo.views.chart import ticks
 from kubectl_dynamo.views.numbers import age, count, number
 from kubectl_dynamo.views.style import Style
@@ -18,7 +18,7 @@ from kubectl_dynamo.views.svg import svg
 from kubectl_dynamo.views.tables import Column, table
 from profiler.profile import Profile
 from tests.kubectl_dynamo import golden
-from tests.kubectl_dynamo.profiles import MET, MISSED, QWEN
+from tests.kubectl_dynamo.profiles import EXPLAINED, MET, MISSED, QWEN
 from tests.kubectl_dynamo.stories import NOW, STORIES
 
 WIDTHS = (60, 80, 120)
@@ -35,6 +35,19 @@ def test_profile_report(name: str, found: Profile, width: int) -> None:
     text = profile.report(found, Style(width))
     golden.check(f"profile-{name}-{width}.txt", text)
     assert fits(text, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_explained_report(width: int) -> None:
+    text = profile.report(EXPLAINED, Style(width), explained=True)
+    golden.check(f"profile-explained-{width}.txt", text)
+    assert fits(text, width)
+
+
+def test_explaining_shows_every_alternative() -> None:
+    many = replace(EXPLAINED, alternatives=EXPLAINED.alternatives * 4)
+    assert "3 more: --explain" in profile.report(many, Style(80))
+    assert "more: --explain" not in profile.report(many, Style(80), explained=True)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -73,7 +86,7 @@ def test_wide_shows_the_whole_front_and_every_alternative() -> None:
 
 def test_an_interval_that_crosses_its_limit_is_only_likely_met() -> None:
     verdicts = [line for line in profile.pick(MET, Style(80)).splitlines() if "ITL" in line]
-    assert "likely met, binding" in verdicts[-1]
+    assert "likely met; limits the pick" in verdicts[-1]
 
 
 def test_a_limit_far_off_does_not_squeeze_the_picture() -> None:
@@ -97,6 +110,30 @@ def test_svg_is_well_formed_and_carries_every_point() -> None:
     tips = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert [tip for tip in tips if MET.pick.label in tip]
     assert len(tips) == 1 + len(MET.frontier) + 1
+
+
+@pytest.mark.parametrize(("name", "found"), [("explained", [EXPLAINED]), ("missed", [MISSED]), ("two", [MET, QWEN])])
+def test_a_page_for_a_browser(name: str, found: list[Profile]) -> None:
+    text = html.page(found)
+    golden.check(f"page-{name}.html", text)
+    (svg_text,) = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    ElementTree.fromstring(svg_text)
+    assert all(text.count(f"<{tag}") == text.count(f"</{tag}>") for tag in ("table", "tr", "td", "section", "script"))
+
+
+def test_a_page_loads_nothing_and_believes_no_name() -> None:
+    hostile = replace(EXPLAINED, asked=replace(EXPLAINED.asked, name="<script>alert(1)</script>", model="a&b"))
+    text = html.page([hostile])
+    assert "<script>alert" not in text
+    assert "a&amp;b" in text
+    assert not re.search(r"(src|href)=|@import|url\(", text)
+
+
+def test_columns_of_a_page_that_hold_numbers_sort_as_numbers() -> None:
+    text = html.page([MET])
+    fastest = max(point.metrics.ttft_ms for point in MET.frontier)
+    assert f'data-v="{fastest:g}"' in text
+    assert text.count("class=sort") == 2  # the front and the alternatives
 
 
 def test_csv_has_a_row_for_each_point() -> None:
