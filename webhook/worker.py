@@ -1,9 +1,10 @@
-"""gunicorn's threaded worker, with four changes that an admission webhook needs.
+"""gunicorn's threaded worker, with five changes that an admission webhook needs.
 
 * A connection takes a thread only once it has sent something, before and after the TLS handshake: silent clients,
   however many, hold none.
 * A plain review is answered below WSGI, in one write. The rest (wrong path, method, type or size, chunked bodies) goes
   to the application as ever.
+* A worker that stops serves whoever stands in line and closes the port at once, for the next process to have it.
 * Closing a connection never waits for its client.
 * After an answer the thread stays a moment with its connection, where there is a thread for each: the next request of
   a busy API server then costs no hand-over between threads.
@@ -51,15 +52,31 @@ class ReviewWorker(ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Take a connection, and wait for its first bytes without a thread."""
+        self._take(listener)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """As the base class. When stopping, take whoever stands in line, then leave the line to another process.
+
+        The base class keeps the port open until its last connection ends: whoever connects meanwhile is never served.
+        """
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                while self._take(listener):
+                    pass
+                listener.close()
+
+    def _take(self, listener: Any) -> bool:
         try:
             socket, address = listener.accept()
-        except OSError:  # gone again before we turned to it
-            return
+        except OSError:  # nobody there, or gone again
+            return False
         self.nr_conns += 1
         conn = _Connection(self.cfg, socket, address, listener.getsockname())
         conn.timeout = time.monotonic() + self.cfg.keepalive
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
+        return True
 
     def handle(self, conn: Any) -> Any:
         """Answer the requests of a connection until it pauses: True to keep it, False to close it."""

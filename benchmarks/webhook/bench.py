@@ -128,7 +128,7 @@ def main() -> None:
     """Measure and print a table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--reviews", type=int, default=100_000, help="for the memory")
     options = parser.parse_args()
     for tool in ("wrk", "go"):
