@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from crds.fields import FieldError, forbidden, get, invalid, required
+from crds.fields import FieldError, forbidden, get, invalid, required, show
 from crds.rules.table import Findings
 
 Document = Mapping[str, Any]
@@ -60,4 +60,4 @@ def _changes(new: Document, old: Document) -> Iterator[FieldError]:
     for path, default in ((_TYPE, _DEFAULT_TYPE), (_BASE, "")):
         before = get(old, path, default)
         if get(new, path, default) != before:
-            yield forbidden(path, f'cannot change from "{before}"; delete and recreate the model to change it')
+            yield forbidden(path, f"cannot change from {show(before)}; delete and recreate the model to change it")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from crds.fields import FieldError, forbidden, get
+from crds.fields import FieldError, forbidden, get, show
 from crds.rules.deployments.graph import DeploymentContext, Document, Service, enabled, services
 
 _AGAIN: Final = "delete and recreate the deployment to change it"
@@ -26,7 +26,7 @@ def backend_framework(new: Document, old: Document, _: DeploymentContext) -> Ite
 
 
 def _said(value: object) -> str:
-    return f'"{value}"' if value else "unset"
+    return show(value) if value else "unset"
 
 
 def service_set(new: Document, old: Document, _: DeploymentContext) -> Iterator[FieldError]:

@@ -112,10 +112,11 @@ def _changes(new: Document, old: Document, context: DeploymentContext) -> Iterat
 
 def _position(error: FieldError) -> tuple[int, str, int]:
     """Where an error stands: its field, then its service, then the service's field."""
-    field, _, inside = error.path.removeprefix("spec.").partition("[")
-    name, _, rest = inside.partition("]")
+    path, _, inside = error.path.removeprefix("spec.").partition("[")
+    field = path.partition(".")[0]
+    name, _, rest = inside.partition("]") if field == "services" else ("", "", "")
     of_service = _WORD.match(rest.removeprefix("."))
-    return _FIELDS.index(field.partition(".")[0]), name, _SERVICE_FIELDS.index(of_service[0] if of_service else "")
+    return _FIELDS.index(field), name, _SERVICE_FIELDS.index(of_service[0] if of_service else "")
 
 
 def _advice(document: Document, context: DeploymentContext) -> Iterator[str]:
