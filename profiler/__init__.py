@@ -1,7 +1,7 @@
 """From a request to a deployment: candidates, estimates, the Pareto front, the pick and why, the DGD.
 
 Everything from a request to a DGD is functions on frozen dataclasses and numpy columns: no files, clock, randomness or
-cluster. The edges are `__main__` (the wire protocol: files), `outcome` (writes them), `relay` and `controller`.
+cluster. The edges are `wire` (`python -m profiler`: files), `outcome` (writes them), `relay` and `controller`.
 
     request -> search -> estimate -> pick -> generate -> outcome          (in one call: `pipeline.profile`)
 

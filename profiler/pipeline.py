@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = "0.1.0"  # of this distribution; `importlib.metadata` would cost a twentieth of a whole run
 MAX_PROFILE_BYTES: Final = 80_000  # NVIDIA's operator keeps it in an annotation, beside all else that must fit
-
+MAX_WARNINGS: Final = 30
+MAX_WARNING: Final = 400  # characters
 PROMPTS: Final = "prefill of other requests"  # an aggregated engine's decode steps wait for it
 
 OnPhase = Callable[[v.ProfilingPhase, str], None]
@@ -50,6 +51,7 @@ def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) 
 
     Raises NoCandidate where nothing fits the GPUs, InputError for a request that cannot be used.
     """
+    generate.check(request)
     tell = on_phase or (lambda _phase, _message: None)
     tell(v.ProfilingPhase.SWEEPING_PREFILL, "Estimating every layout of prefill and decode engines")
     found = search.candidates(request, model)
@@ -179,7 +181,10 @@ def _of_estimates(request: Request) -> tuple[str, ...]:
 
 
 def _unique(*groups: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(warning for group in groups for warning in group))
+    """Each once, and no more than anyone reads: an override may have a thousand fields that do not exist."""
+    found = list(dict.fromkeys(warning for group in groups for warning in group))
+    shown = [text if len(text) <= MAX_WARNING else f"{text[:MAX_WARNING]}..." for text in found[:MAX_WARNINGS]]
+    return (*shown, *([f"and {len(found) - MAX_WARNINGS} more warnings"] if len(found) > MAX_WARNINGS else ()))
 
 
 def _config_map(request: Request, found: Profile) -> dict[str, Any]:

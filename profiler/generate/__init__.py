@@ -7,6 +7,6 @@ same request, model and configuration give the same documents, with no nulls and
 from __future__ import annotations
 
 from profiler.generate.comments import Reasons, dump_all
-from profiler.generate.dgd import Generated, annotated, documents
+from profiler.generate.dgd import Generated, annotated, check, documents
 
-__all__ = ["Generated", "Reasons", "annotated", "documents", "dump_all"]
+__all__ = ["Generated", "Reasons", "annotated", "check", "documents", "dump_all"]

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from crds import schema
 from crds import vocabulary as v
-from profiler.generate import curves, images, mocker, names, overrides, planner, services, sglang, trtllm, vllm
+from profiler.generate import (
+    curves,
+    images,
+    mocker,
+    names,
+    overrides,
+    planner,
+    planner_keys,
+    services,
+    sglang,
+    trtllm,
+    vllm,
+)
 from profiler.generate.comments import Reasons
 from profiler.generate.deployment import Deployment
 from profiler.profile import Configuration
@@ -29,6 +41,12 @@ class Generated:
     documents: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
     reasons: Reasons = field(default_factory=dict)  # why the flags of each service are there, for comments
+
+
+def check(request: Request) -> None:
+    """Raises InvalidRequest for values with which what is generated would not start, before anything is searched."""
+    if request.planner is not None:
+        planner_keys.given(request.planner)
 
 
 def documents(request: Request, model: Model, configuration: Configuration) -> Generated:

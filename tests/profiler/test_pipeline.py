@@ -5,10 +5,13 @@ from __future__ import annotations
 import configparser
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crds import documents
 from crds.errors import NoCandidate
@@ -100,6 +103,32 @@ def test_fitting_drops_the_cloud_first_and_keeps_the_best_alternatives() -> None
     assert len(far.to_json()) <= 20_000
     assert (far.frontier[0], far.frontier[-1]) == (full.frontier[0], full.frontier[-1])
     assert far.alternatives == full.alternatives[: len(far.alternatives)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(points=st.integers(0, 3000), others=st.integers(0, 500), cloud=st.integers(0, 20_000), long=st.booleans())
+def test_any_profile_is_made_to_fit(points: int, others: int, cloud: int, long: bool) -> None:
+    found = answer().profile
+    name = "x" * 250 if long else found.asked.model
+    huge = replace(
+        found,
+        asked=replace(found.asked, model=name),
+        frontier=found.frontier[:1] * points,
+        alternatives=found.alternatives[:1] * others,
+        cloud=((12.345, 678.9),) * cloud,
+    )
+    kept = pipeline.fitted(huge, pipeline.MAX_PROFILE_BYTES)
+    assert len(kept.to_json()) <= pipeline.MAX_PROFILE_BYTES
+    assert len(kept.frontier) >= min(points, 10)
+
+
+def test_a_thousand_wrong_fields_are_not_a_thousand_warnings() -> None:
+    wrong = {f"Service{i}" + "x" * 500: {"replicas": 1} for i in range(1000)}
+    dgd = {"apiVersion": "nvidia.com/v1alpha1", "kind": "DynamoGraphDeployment", "spec": {"services": wrong}}
+    found = answer(overrides={"dgd": dgd})
+    assert len(found.profile.warnings) == pipeline.MAX_WARNINGS + 1
+    assert found.profile.warnings[-1].startswith("and ")
+    assert len(found.profile.to_json()) <= pipeline.MAX_PROFILE_BYTES
 
 
 def test_every_process_gives_the_same_bytes() -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from crds.vocabulary import ProfilingPhase
+from profiler import status, wire
+from profiler.status import Status
 
 SPEC: dict[str, Any] = {
     "model": "meta-llama/Llama-3.1-70B-Instruct",
@@ -115,6 +122,8 @@ def test_a_dry_run_checks_and_writes_no_result(tmp_path: Path) -> None:
         ("/nowhere/config.yaml", "no such file"),
         ("[]", "not a mapping"),
         (json.dumps({"backend": "vllm"}), "spec.model"),
+        (json.dumps({"model": SPEC["model"]}), "spec.hardware.gpuSku: Required value"),
+        (spec(features={"planner": {"max_gpu_budget": "all"}}), "spec.features.planner.max_gpu_budget"),
         (spec(sla={"itl": -5}), "spec.sla.itl: Invalid value: -5: must be greater than 0"),
         (spec(backend="auto", searchStrategy="thorough"), "spec.searchStrategy"),
         (spec(hardware={}), "spec.hardware.gpuSku: Required value"),
@@ -186,6 +195,60 @@ def test_a_signal_ends_in_a_failed_status(tmp_path: Path, number: signal.Signals
     assert "Traceback" not in stderr
     assert grep(tmp_path, "status") == "failed"
     assert number.name in grep(tmp_path, "error")
+
+
+def test_a_signal_before_anything_is_imported_is_not_lost(tmp_path: Path) -> None:
+    """What `python -m profiler` does first is to note signals; here one comes before it goes on."""
+    code = (
+        "import os, runpy, signal, sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'profiler.wire': os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        f"sys.argv = ['profiler', '--config', sys.argv[1], '--output-dir', {str(tmp_path / 'new')!r}]\n"
+        "runpy.run_module('profiler', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, spec()], env=ENVIRONMENT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in done.stderr
+    assert grep(tmp_path / "new", "status") == "failed"
+    assert "stopped by SIGTERM" in grep(tmp_path / "new", "error")
+
+
+def test_a_result_that_does_not_fit_the_disk_is_a_failed_status(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the status fits, the result does not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "profiler", "--config", spec(), "--output-dir", str(tmp_path)],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["profiler_status.yaml"]
+    assert (grep(tmp_path, "status"), grep(tmp_path, "phase")) == ("failed", "GeneratingDGD")
+    assert "File too large" in grep(tmp_path, "error")
+
+
+def test_on_a_full_disk_the_last_status_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the file would say for ever that the run is running."""
+    run = wire.Run(tmp_path)
+    run.enter(ProfilingPhase.INITIALIZING, "Profiler job started")
+    real = status.write
+
+    def write(directory: Path, found: Status, now: datetime) -> None:
+        if (directory / "profiler_status.yaml").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(directory, found, now)
+
+    monkeypatch.setattr(status, "write", write)
+    run.fail("Profiler could not read or write a file", "final_config.yaml: No space left on device")
+    assert grep(tmp_path, "status") == "failed"
 
 
 def test_signals_at_any_moment_leave_a_final_state_or_none(tmp_path: Path) -> None:

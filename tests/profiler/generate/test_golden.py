@@ -42,7 +42,9 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_deployment_reads_as_before(name: str) -> None:
     result = CASES[name]()
-    text = dump_all(result.documents, result.reasons)
+    # The curves are estimates, which move whenever the estimator learns; test_curves looks at them.
+    shown = [document for document in result.documents if document["metadata"]["name"] != "planner-profile-data-chat"]
+    text = dump_all(shown, result.reasons)
     path = GOLDEN / f"{name}.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
