@@ -92,7 +92,7 @@ def run(plan: Plan, settings: Settings, cluster: Cluster | None) -> None:
 
     reviewer = Reviewer(admission.answerers(), metrics)
     gc.freeze()  # what is there now is shared with the worker, as long as no collection touches it
-    Server(create_app(admission), reviewer, plan.listener, ready=ready, started=started).run()
+    Server(create_app(reviewer), reviewer, plan.listener, ready=ready, started=started).run()
 
 
 class _Alive:

@@ -36,7 +36,8 @@ def main() -> None:
     port, certificate, key = sys.argv[1:]
     admission = Admission(Settings(), Facts())
     listener = Listener(f"127.0.0.1:{port}", Path(certificate), Path(key))
-    Server(create_app(admission), Reviewer(admission.answerers(), Metrics()), listener).run()
+    reviewer = Reviewer(admission.answerers(), Metrics())
+    Server(create_app(reviewer), reviewer, listener).run()
 
 
 if __name__ == "__main__":

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from crds import schema
 from tests.crds import doc_examples, old_examples
 from tests.crds.valid import JSON
+from webhook.admission import Admission
 from webhook.app import create_app
 from webhook.conversion import MAX_BODY, PATH, conversion_patch
+from webhook.metrics import Metrics
+from webhook.reviewer import Reviewer
 
 ALPHA, BETA = "nvidia.com/v1alpha1", "nvidia.com/v1beta1"
 
@@ -28,7 +31,11 @@ def review(to: str, *objects: Any) -> dict[str, Any]:
 
 
 def post(body: bytes) -> dict[str, Any]:
-    answer = create_app().test_client().post(PATH, data=body, content_type="application/json")
+    answer = (
+        create_app(Reviewer(Admission().answerers(), Metrics()))
+        .test_client()
+        .post(PATH, data=body, content_type="application/json")
+    )
     assert answer.status_code == 200
     document = json.loads(answer.data)
     assert (document["apiVersion"], document["kind"]) == ("apiextensions.k8s.io/v1", "ConversionReview")

@@ -15,6 +15,8 @@ from webhook import reviews
 from webhook.admission import Admission
 from webhook.app import create_app
 from webhook.hooks import MUTATE_DGDR, VALIDATE_DGDR
+from webhook.metrics import Metrics
+from webhook.reviewer import Reviewer
 from webhook.reviews import Answer
 
 JSON = st.recursive(
@@ -42,7 +44,11 @@ def dgdr(**spec: Any) -> dict[str, Any]:
 
 
 def post(path: str, body: bytes, content_type: str = "application/json") -> tuple[int, dict[str, Any]]:
-    answer = create_app().test_client().post(path, data=body, content_type=content_type)
+    answer = (
+        create_app(Reviewer(Admission().answerers(), Metrics()))
+        .test_client()
+        .post(path, data=body, content_type=content_type)
+    )
     return answer.status_code, json.loads(answer.data)
 
 
