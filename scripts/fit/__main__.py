@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scripts.fit import report, wheel, write
 from scripts.fit.crossvalidation import held_out
+from scripts.fit.disaggregated import pools
 from scripts.fit.groups import fitting
 from scripts.fit.intervals import Intervals
 from scripts.fit.physics import deployed, shared
@@ -27,7 +28,8 @@ def main() -> None:
     parser.add_argument("action", choices=("fit", "accuracy"))
     parser.add_argument("--data", type=Path, default=ROOT / "build" / "fit", help="folder for the downloaded wheel")
     arguments = parser.parse_args()
-    found = measurements(wheel.even_rows(wheel.wheel(arguments.data)))
+    data = wheel.wheel(arguments.data)
+    found = measurements(wheel.even_rows(data))
     rows = fitting(found)
     stage1 = shared(rows)
     with ProcessPoolExecutor(cpu_count()) as pool:
@@ -36,11 +38,11 @@ def main() -> None:
     if arguments.action == "fit":
         document = write.document(deployed(rows, stage1), rows, intervals)
         (ROOT / "profiler" / "data" / "coefficients.json").write_text(write.text(document), encoding="utf-8")
+        return
     page = ROOT / "docs" / "accuracy.md"
-    tables = report.tables(found, held)
+    tables = report.tables(found, held, pools(wheel.even_rows(data)))
     print(tables)
-    if arguments.action == "accuracy":
-        page.write_text(report.inserted(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    page.write_text(report.inserted(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Disaggregated rows that state their workers, against the composition of the search: queue, prefill, KV transfer, decode.
+"""Disaggregated rows that state their workers, against the search's sum of queue, prefill, KV transfer and decode.
 
-Nothing here is fitted: the rows check that estimates of single engines add up.
+The rows check that estimates of single engines add up; only the time of the hand-over was taken from them.
 """
 
 from __future__ import annotations

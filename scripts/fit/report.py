@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from scripts.fit.groups import Column
+from crds.vocabulary import GPU_SKUS
+from profiler.estimate import aggregated
+from scripts.fit.disaggregated import Pools, log_errors
+from scripts.fit.groups import Column, groups, observed
 from scripts.fit.intervals import METRICS, HeldOut, Intervals
 from scripts.fit.rows import Measurement
 
@@ -29,14 +33,18 @@ SCHEMES = {
 }
 
 
-def tables(found: Sequence[Measurement], held: Mapping[str, HeldOut]) -> str:
-    """All tables as Markdown."""
+def tables(found: Sequence[Measurement], held: Mapping[str, HeldOut], disaggregated: Sequence[Pools]) -> str:
+    """All tables as Markdown; `found` are all measurements, `held` the errors of those that were answered."""
     rows = held["random"].rows
     parts = [
         f"{len(found)} distinct measurements, of which the estimator answers {len(rows)} "
         f"({100 * len(rows) / len(found):.1f} %).",
         "### By what was left out of the fit",
         _table("left out", [(SCHEMES[name], _errors(held[name])) for name in SCHEMES]),
+        "### As shipped",
+        _shipped(rows),
+        "### Disaggregated",
+        _disaggregated(disaggregated),
         "### Coverage of the 80 % intervals",
         _coverage(Intervals.of(held)),
     ]
@@ -73,6 +81,37 @@ def _error(log_errors: Column) -> str:
     errors = 100 * (np.exp(-log_errors) - 1)
     size = np.abs(errors)
     return f"{np.median(size):.1f} / {np.quantile(size, 0.9):.1f} / {np.median(errors):+.1f}"
+
+
+def _shipped(rows: Sequence[Measurement]) -> str:
+    """The file in the package, asked through the door: the rows it was fitted to, and steady arrivals beside them."""
+    mine = [row for row in rows if row.sku in GPU_SKUS]
+    itl, ttft = observed(mine)
+    steady = ttft.copy()
+    for group in groups(mine):
+        ask = partial(aggregated, group.model, group.gpu, group.engine, group.points)
+        closed = ask(arrival=group.arrival, admission_wait_steps=group.admission)
+        itl[group.rows] -= np.log(closed.itl_ms)
+        ttft[group.rows] -= np.log(closed.ttft_ms)
+        steady[group.rows] -= np.log(ask().ttft_ms)
+    load = np.array([row.concurrency for row in mine])
+    plain = np.array([row.admission_wait_steps == 0 for row in mine])
+    lines = [("as measured (fitted to these rows)", [str(len(mine)), _error(itl), _error(ttft)])]
+    for low, high in ((2, 4), (5, 8), (9, 32)):
+        which = (load >= low) & (load <= high) & plain
+        name = f"asked as steady arrivals, {low} to {high} in flight"
+        lines.append((name, [str(which.sum()), "", _error(steady[which])]))
+    return _table("estimates of the shipped file", lines)
+
+
+def _disaggregated(rows: Sequence[Pools]) -> str:
+    answered, itl, ttft = log_errors(rows)
+    labels = np.array([f"{row.engine}, {row.sku}" for row in answered])
+    lines = [("all", [str(len(answered)), _error(itl), _error(ttft)])]
+    for label in sorted(set(labels.tolist())):
+        which = labels == label
+        lines.append((label, [str(which.sum()), _error(itl[which]), _error(ttft[which])]))
+    return f"{len(answered)} of {len(rows)} rows have an answer.\n\n{_table('engine and GPU', lines)}"
 
 
 def _coverage(intervals: Intervals) -> str:
