@@ -1,4 +1,4 @@
-"""The Flask application: what the worker's short way does not take (other content types, chunked bodies, conversion)."""
+"""The Flask application: what the worker's short way does not take, as other content types, chunks and conversion."""
 
 from __future__ import annotations
 
