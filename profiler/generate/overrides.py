@@ -22,9 +22,9 @@ NOT_AN_OBJECT = "must be an object; it is ignored"
 # Flags that say how many GPUs an engine takes, in every spelling of the engines. With attention data parallelism
 # SGLang's ranks are counted by its tensor size already, and TensorRT-LLM has no size for it.
 SIZES = {
-    "tensor": ("--tensor-parallel-size", "--tp-size", "--tp", "-tp"),
-    "pipeline": ("--pipeline-parallel-size", "--pp-size", "-pp"),
-    "data": ("--data-parallel-size", "--dp-size", "-dp"),
+    **dict.fromkeys(("--tensor-parallel-size", "--tp-size", "--tp", "-tp"), "tensor"),
+    **dict.fromkeys(("--pipeline-parallel-size", "--pp-size", "-pp"), "pipeline"),
+    **dict.fromkeys(("--data-parallel-size", "--dp-size", "--dp", "-dp"), "data"),
 }
 APPENDED: Path = ("extraPodSpec", "mainContainer", "args")
 
@@ -72,7 +72,8 @@ def resized(generated: Mapping[str, Any], merged: Mapping[str, Any]) -> list[str
         if engine != was and engine is not None and asked is not None and engine != asked:
             where = f"overrides.dgd.spec.services[{name}]"
             warnings.append(
-                f"{where}: its parallel sizes make an engine of {engine} GPUs, but its pods have {asked}; "
+                f"{where}: its parallel sizes make an engine of {engine} GPU{'' if engine == 1 else 's'}, "
+                f"but its pods have {asked}; "
                 "set resources.limits.gpu (per node) and multinode.nodeCount too"
             )
     return warnings
@@ -83,9 +84,10 @@ def _engine_gpus(service: Mapping[str, Any]) -> int | None:
     arguments = get(service, "extraPodSpec.mainContainer.args", [])
     if not isinstance(arguments, list):
         return None
-    words = [part for word in arguments for part in (str(word).split("=", 1) if str(word)[:1] == "-" else [str(word)])]
-    values = dict(pairwise(words))
-    sizes = {kind: next((values[flag] for flag in flags if flag in values), "1") for kind, flags in SIZES.items()}
+    words = [part for word in map(str, arguments) for part in (word.split("=", 1) if word[:1] == "-" else [word])]
+    sizes = {"tensor": "1", "pipeline": "1", "data": "1"} | {
+        SIZES[flag]: value for flag, value in pairwise(words) if flag in SIZES
+    }
     if not all(size.isdecimal() for size in sizes.values()):
         return None
     gpus = int(sizes["tensor"]) * int(sizes["pipeline"])

@@ -12,7 +12,7 @@ from crds.documents import dump, load
 from profiler.generate import Generated
 from profiler.generate.overrides import merged
 from tests.profiler.generate import cases
-from tests.profiler.generate.cases import MOE, TEP16
+from tests.profiler.generate.cases import MOE, TEP16, TP4
 
 ENVELOPE = {"apiVersion": "nvidia.com/v1alpha1", "kind": "DynamoGraphDeployment"}
 
@@ -111,6 +111,37 @@ def test_a_service_can_be_removed() -> None:
 def test_what_the_api_server_would_refuse_is_said(change: dict[str, Any], warning: str) -> None:
     (found,) = overridden(dgd=for_service("VllmDecodeWorker", change)).warnings
     assert found.startswith(f"overrides.dgd.spec.services[VllmDecodeWorker].{warning}")
+
+
+@pytest.mark.parametrize(
+    ("backend", "layout", "args", "says"),
+    [
+        ("vllm", TP4, ("--tensor-parallel-size", "8"), "an engine of 8 GPUs, but its pods have 4"),
+        ("vllm", TP4, ("--tensor-parallel-size=2",), "an engine of 2 GPUs, but its pods have 4"),
+        ("vllm", TP4, ("--data-parallel-size", "2"), "an engine of 8 GPUs, but its pods have 4"),
+        ("vllm", TEP16, ("--pipeline-parallel-size", "2"), "an engine of 32 GPUs, but its pods have 16"),
+        ("sglang", TP4, ("--tp", "2"), "an engine of 2 GPUs, but its pods have 4"),
+        ("trtllm", TP4, ("--tensor-parallel-size", "1"), "an engine of 1 GPU, but its pods have 4"),
+    ],
+)
+def test_sizes_without_their_gpus_are_warned_about(backend: str, layout: Any, args: tuple[str, ...], says: str) -> None:
+    name = next(iter(cases.workers(cases.generated(backend, "agg", layout, model=MOE))))
+    (warning,) = overridden(backend, "agg", layout, dgd=arguments(name, *args), model=MOE).warnings
+    assert says in warning
+    assert warning.startswith(f"overrides.dgd.spec.services[{name}]: ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resources": {"limits": {"gpu": "8"}}, "extraPodSpec": {"mainContainer": {"args": ["-tp", "8"]}}},
+        {"extraPodSpec": {"mainContainer": {"args": ["--tensor-parallel-size", "4"]}}},
+        {"extraPodSpec": {"mainContainer": {"args": ["--seed", "8"]}}},
+        {"resources": {"limits": {"gpu": "8"}}},
+    ],
+)
+def test_sizes_with_their_gpus_are_fine(change: dict[str, Any]) -> None:
+    assert overridden(dgd=for_service("VllmDecodeWorker", change)).warnings == ()
 
 
 JSON = st.recursive(
