@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from crds import schema
 from crds.documents import read
 from crds.rules import DeploymentContext, Findings, check_deployment, check_model
-from crds.rules.deployments.table import GRAPH, GRAPH_CHANGE, SERVICE, SERVICE_CHANGE
+from crds.rules.deployments.table import GRAPH, GRAPH_CHANGE, MOST_ERRORS, SERVICE, SERVICE_CHANGE
 from tests.crds.deployment_cases import CASES, MODEL_CASES, PLANNER, RECIPES, Case, deployment, model
 
 GOLDEN = sorted((Path(__file__).parents[1] / "profiler" / "generate" / "golden").glob("*.yaml"))
@@ -110,6 +111,16 @@ def test_warnings_are_short_enough_for_an_api_server() -> None:
     warnings = check_deployment(deployment({"s" * 60: fields}), None, NOTHING).warnings
     assert len(warnings) == 103
     assert max(map(len, warnings)) < 120
+
+
+def test_the_largest_object_costs_no_more_than_its_size() -> None:
+    script = {"extraPodSpec": {"mainContainer": {"args": ["python " + "-python " * 200_000]}}}
+    many = {"volumeMounts": [{"name": "a"}] * 50_000}
+    order = {"id": "1", "strategy": {"order": ["decode", "x"] * 200_000}}
+    new = deployment({"decode": script, "prefill": many}, restart=order, backendFramework="vllm")
+    began = time.process_time()
+    assert len(check_deployment(new, deployment()).errors) == MOST_ERRORS
+    assert time.process_time() - began < 5  # what is quadratic takes minutes
 
 
 # Whatever is sent.

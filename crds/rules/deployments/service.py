@@ -21,8 +21,9 @@ from crds.rules.deployments.spec import EXECUTORS, one_of
 
 _SIDECAR: Final = "sidecar-frontend"
 _MAIN: Final = "extraPodSpec.mainContainer"
-# The module that a worker runs, as NVIDIA's operator looks for it: in the words of command and args, or in a script.
-_ENGINE: Final = re.compile(rf"\bpython[0-9.]*\s+(?:-\S+\s+)*?-m\s+dynamo\.({'|'.join(v.ENGINES)})\b")
+# The module that a worker runs, as NVIDIA's operator looks for it: in the words of command and args, or in a script. A
+# few flags of Python may come before it; without a limit on them a hostile script takes quadratic time.
+_ENGINE: Final = re.compile(rf"\bpython[0-9.]*\s+(?:-\S+\s+){{0,8}}?-m\s+dynamo\.({'|'.join(v.ENGINES)})\b")
 
 
 def executor(service: Service, _: Document, __: DeploymentContext) -> Iterator[FieldError]:

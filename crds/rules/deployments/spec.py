@@ -73,7 +73,7 @@ def restart_order(document: Document, _: DeploymentContext) -> Iterator[FieldErr
         yield forbidden(_ORDER, "everything restarts at once with type Parallel; leave it out, or use Sequential")
         return
     names = list(services(document))
-    for index, name in enumerate(order):
+    for index, name in enumerate(order[: len(names) + 1]):  # one more holds a wrong one already
         if name not in names:
             yield unsupported(f"{_ORDER}[{index}]", name, names)
         elif name in order[:index]:

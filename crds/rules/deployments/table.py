@@ -65,6 +65,7 @@ _SERVICE_FIELDS: Final = (
     "gpuMemoryService",
     "failover",
 )
+MOST_ERRORS: Final = 100  # an API server takes no answer of any length, and then lets the object in
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -85,7 +86,7 @@ def check(new: Document, old: Document | None = None, context: DeploymentContext
             errors = [error for error in errors if error not in tolerated]
         errors += _changes(new, old, context)
     errors.sort(key=_position)
-    return Findings(tuple(errors), tuple(_advice(new, context)))
+    return Findings(tuple(errors[:MOST_ERRORS]), tuple(_advice(new, context)))
 
 
 def _standing(document: Document, context: DeploymentContext) -> Iterator[FieldError]:
