@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MORE_LATENCY: Final = 1.1
 LARGEST_BUDGET: Final = 4  # times the request's: what it takes to meet a missed SLA is looked for up to there
+MANY: Final = 300_000  # candidates: of a budget that large, one more GPU is nobody's question, and costs as much again
 _CLEARLY: Final = 1.005  # a smaller gain is below what estimates resolve
 _LATENCIES: Final = ("ttft_ms", "itl_ms", "e2e_latency_ms")
 
@@ -33,7 +34,7 @@ def trades(request: Request, model: Model, found: Candidates, pick: Pick) -> tup
         for limit in wanted.limits
         if limit.name in _LATENCIES and any(t.binding and t.name == limit.name for t in pick.targets)
     )
-    return latency + _with_more_gpus(request, model, wanted, pick)
+    return latency + (_with_more_gpus(request, model, wanted, pick) if len(found) <= MANY else ())
 
 
 def _with_more_latency(found: Candidates, wanted: Goals, limit: Limit, row: int) -> Trade:

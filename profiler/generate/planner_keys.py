@@ -78,16 +78,18 @@ def given(said: Mapping[str, Any]) -> Given:
     """What `features.planner` says. Raises InvalidRequest with every value with which the planner would not start."""
     values: dict[str, Any] = {}
     warnings: list[str] = []
+    errors: list[FieldError] = []
     for key, value in said.items():
         name = OLD_NAMES.get(key, key)
         if name in KEYS:
             if value is not None:
                 values[name] = value
+                errors += [error] if (error := _wrong(name, value, f"{PATH}.{key}")) else []
         elif key != "enabled":
             near = did_you_mean(key, sorted(KEYS))
             question = f'; did you mean "{near}"?' if near else ""
             warnings.append(f"features.planner.{key}: the planner has no such key and ignores it{question}")
-    errors = [error for key, value in values.items() if (error := _wrong(key, value))] or _together(values)
+    errors = errors or _together(values)
     if errors:
         raise InvalidRequest("the planner cannot start with this", errors)
     predictor = values.get("load_predictor", PREDICTORS[0])
@@ -98,9 +100,9 @@ def given(said: Mapping[str, Any]) -> Given:
     return Given(values, tuple(warnings))
 
 
-def _wrong(key: str, value: Any) -> FieldError | None:
+def _wrong(key: str, value: Any, path: str) -> FieldError | None:
     """What is wrong with one value."""
-    path, kind = f"{PATH}.{key}", KEYS[key]
+    kind = KEYS[key]
     if key in CHOICES:
         return None if value in CHOICES[key] else unsupported(path, value, CHOICES[key])
     words, types = _KINDS[kind]

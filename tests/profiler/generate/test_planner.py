@@ -180,7 +180,7 @@ def test_every_key_has_the_type_that_the_planner_reads() -> None:
         ({"max_gpu_budget": 7.5}, "max_gpu_budget: Invalid value: 7.5: must be a whole number"),
         ({"max_gpu_budget": -2}, "max_gpu_budget: Invalid value: -2: must be at least -1"),
         ({"min_endpoint": True}, "min_endpoint: Invalid value: true: must be a whole number"),
-        ({"ttft": 0}, "ttft_ms: Invalid value: 0: must be greater than 0"),
+        ({"ttft": 0}, "ttft: Invalid value: 0: must be greater than 0"),
         ({"itl_ms": "fast"}, 'itl_ms: Invalid value: "fast": must be a number'),
         ({"advisory": "yes"}, 'advisory: Invalid value: "yes": must be true or false'),
         ({"fpm_sample_bucket_size": 15}, "fpm_sample_bucket_size: Invalid value: 15: must be a square number, as 16"),
