@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,8 +114,8 @@ def picks() -> dict[str, Configuration]:
     }
 
 
-def judged(python: str, ours_: dict[str, Configuration]) -> dict[str, dict[str, Any]]:
-    """What NVIDIA's model says of its own best and of our layouts, case by case."""
+def judged(python: str, ours_: dict[str, Configuration]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What NVIDIA's model says of its own best and of our layouts, a minute or two for each case."""
     roles = {"worker": "worker", "prefill": "prefill_worker", "decode": "decode_worker"}
     cases = [
         {
@@ -134,9 +135,15 @@ def judged(python: str, ours_: dict[str, Configuration]) -> dict[str, dict[str, 
         }
         for name, given in QUALITY.items()
     ]
-    command = [python, str(JUDGE)]
-    found = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True, check=True).stdout
-    return {row["name"]: row for row in (json.loads(line) for line in found.splitlines() if line.startswith("{"))}
+    with subprocess.Popen([python, str(JUDGE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as judge:
+        assert judge.stdin
+        assert judge.stdout
+        judge.stdin.write(json.dumps(cases))
+        judge.stdin.close()
+        for line in judge.stdout:
+            if line.startswith("{"):
+                row = json.loads(line)
+                yield row.pop("name"), row
 
 
 def speed_table(runs: int, upstream: str | None) -> list[str]:
@@ -166,21 +173,23 @@ def quality_table(upstream: str) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     chosen = picks()
-    for name, row in judged(upstream, chosen).items():
-        pick = chosen[name]
-        best, same = row["best"], row["pick"].get(pick.mode)
-        top = max(best.values(), key=lambda mode: mode["rate"], default=None)
-        label = pick.label.split(" ", 1)[1]
-        if not top or not same:
-            lines.append(f"| {name} | {label} | no answer within the targets | | | |")
-            continue
-        own = best.get(pick.mode, same)["rate"]
-        winner = next(mode for mode, value in best.items() if value is top)
-        lines.append(
-            f"| {name} | {label} | {same['rate']:.0f} | {own:.0f} "
-            f"| {top['rate']:.0f} ({winner}: {top['what']}) | {same['rate'] / top['rate']:.2f} |"
-        )
+    for name, row in judged(upstream, chosen):
+        lines.append(_quality(name, chosen[name], row))
+        print(lines[-1], flush=True)
     return lines
+
+
+def _quality(name: str, pick: Configuration, row: dict[str, Any]) -> str:
+    best, same = row["best"], row["pick"].get(pick.mode)
+    label = pick.label.split(" ", 1)[1]
+    if not best or not same:
+        return f"| {name} | {label} | no answer within the targets | | | |"
+    winner = max(best, key=lambda mode: float(best[mode]["rate"]))
+    own, top = best.get(pick.mode, same)["rate"], best[winner]
+    return (
+        f"| {name} | {label} | {same['rate']:.0f} | {own:.0f} "
+        f"| {top['rate']:.0f} ({winner}: {top['what']}) | {same['rate'] / top['rate']:.2f} |"
+    )
 
 
 def main() -> None:
