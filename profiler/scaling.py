@@ -21,6 +21,15 @@ def reachable_rate(found: Candidates, row: int, budget: int) -> float:
     return float(served.max(initial=0.0))
 
 
+def needed_gpus(request: Request, found: Candidates, row: int) -> int:
+    """GPUs on which a planner serves the load that was asked with more of the same engines."""
+    load, rate = request.workload, float(found.request_rate[row])
+    asked = load.request_rate or (load.concurrency or 0.0) * rate / float(found.concurrency[row])
+    engines, engine, first = found.engines, found.engine[row], found.prefill[row]
+    pools = [engine, first] if found.disaggregated[row] else [engine]
+    return int(sum(np.ceil(asked / engines.requests_per_s[pool]) * engines.gpus[pool] for pool in pools))
+
+
 def shortfall(request: Request, found: Candidates, row: int) -> str | None:
     """A warning where the load that was asked is beyond what the planner can scale the pick to, else None."""
     load, budget = request.workload, request.hardware.total_gpus

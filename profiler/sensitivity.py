@@ -12,6 +12,7 @@ from profiler.candidates import Candidates, FloatColumn, IntColumn
 from profiler.goals import Goals, Limit, goals
 from profiler.pick import Pick, best, worst_miss
 from profiler.profile import Trade
+from profiler.scaling import needed_gpus, shortfall
 
 if TYPE_CHECKING:
     from profiler.models import Model
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 MORE_LATENCY: Final = 1.1
 LARGEST_BUDGET: Final = 4  # times the request's: what it takes to meet a missed SLA is looked for up to there
 MANY: Final = 300_000  # candidates: of a budget that large, one more GPU is nobody's question, and costs as much again
+NOTHING: Final = "nothing"
 _CLEARLY: Final = 1.005  # a smaller gain is below what estimates resolve
 _LATENCIES: Final = ("ttft_ms", "itl_ms", "e2e_latency_ms")
 
@@ -34,7 +36,19 @@ def trades(request: Request, model: Model, found: Candidates, pick: Pick) -> tup
         for limit in wanted.limits
         if limit.name in _LATENCIES and any(t.binding and t.name == limit.name for t in pick.targets)
     )
+    if request.workload.request_rate or request.workload.concurrency:
+        return latency + (_for_the_planner(request, found, pick) if request.planner is not None else ())
     return latency + (_with_more_gpus(request, model, wanted, pick) if len(found) <= MANY else ())
+
+
+def _for_the_planner(request: Request, found: Candidates, pick: Pick) -> tuple[Trade, ...]:
+    """GPUs with which a planner reaches the load, where it does not within the budget."""
+    gpus = needed_gpus(request, found, pick.row)
+    if not shortfall(request, found, pick.row):
+        return ()
+    load = request.workload
+    asked = f"{load.request_rate:g} requests/s" if load.request_rate else f"{load.concurrency:g} requests in flight"
+    return (Trade(f"{gpus} GPUs", f"serves {asked}, once scaled", pick.winner.label, gpus),)
 
 
 def _with_more_latency(found: Candidates, wanted: Goals, limit: Limit, row: int) -> Trade:
@@ -42,7 +56,8 @@ def _with_more_latency(found: Candidates, wanted: Goals, limit: Limit, row: int)
     others = [other for other in wanted.limits if other is not limit]
     allowed = np.flatnonzero(worst_miss([relaxed, *others], len(found)) == 0)
     new = best(allowed, (*wanted.goals, *wanted.ties))
-    return Trade(relaxed.text, _gain(wanted, wanted, new, row), _label(found, new), int(found.gpus[new]))
+    gain = _gain(wanted, wanted, new, row)
+    return Trade(relaxed.text, gain, *((_label(found, new), int(found.gpus[new])) if gain != NOTHING else ()))
 
 
 def _gain(after: Goals, before: Goals, new: int, old: int) -> str:
@@ -50,15 +65,13 @@ def _gain(after: Goals, before: Goals, new: int, old: int) -> str:
     for goal, was in zip(after.goals, before.goals, strict=True):
         value, had = float(goal.column[new]), float(was.column[old])
         if abs(value - had) > (_CLEARLY - 1) * abs(had):
-            return goal.gains(value, had) if value > had else "nothing"
-    return "nothing"
+            return goal.gains(value, had) if value > had else NOTHING
+    return NOTHING
 
 
 def _with_more_gpus(request: Request, model: Model, wanted: Goals, pick: Pick) -> tuple[Trade, ...]:
-    """The next count of GPUs that buys something; none where the load is served already, or nothing more is bought."""
-    hardware, load = request.hardware, request.workload
-    if request.planner is None and (load.request_rate or load.concurrency):
-        return ()
+    """The next count of GPUs that buys something, or how many buy nothing."""
+    hardware = request.hardware
     unit = pick.winner.gpus
     larger = _of_budget(request, hardware.total_gpus + min(max(unit, hardware.gpus_per_node), hardware.total_gpus))
     found = search.candidates(larger, model)
@@ -67,7 +80,7 @@ def _with_more_gpus(request: Request, model: Model, wanted: Goals, pick: Pick) -
     counts = _gpus_to_beat(found, after, float(wanted.goals[0].column[pick.row]))[allowed]
     reached = counts[counts <= larger.hardware.total_gpus]
     if not len(reached):
-        return (Trade(f"{larger.hardware.total_gpus} GPUs", "nothing"),)
+        return (Trade(f"{larger.hardware.total_gpus} GPUs", NOTHING),)
     return (_with_gpus(request, model, int(reached.min()), wanted, pick),)
 
 

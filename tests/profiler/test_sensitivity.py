@@ -90,6 +90,20 @@ def test_a_planner_is_told_of_its_engines() -> None:
     assert found.trades[0].buys.endswith("more decode throughput per GPU")
 
 
+def test_a_planner_is_told_on_how_many_gpus_it_can_reach_the_load() -> None:
+    spec: dict[str, Any] = {"features": {"planner": {}}, "workload": {"requestRate": 20.0}}
+    trade = profiled(**spec).trades[-1]
+    assert trade.buys == "serves 20 requests/s, once scaled"
+    assert not [text for text in profiled(trade.gpus, **spec).warnings if "can scale to" in text]
+    fewer = profiled(trade.gpus - 1, **spec)
+    assert [text for text in fewer.warnings if "can scale to" in text]
+
+
+def test_a_change_that_buys_nothing_names_no_configuration() -> None:
+    found = [trade for trade in profiled(features={"planner": {}}).trades if trade.buys == "nothing"]
+    assert all((trade.label, trade.gpus) == ("", 0) for trade in found)
+
+
 @pytest.mark.parametrize("spec", [{}, {"sla": {"e2eLatency": 30_000}}, {"features": {"planner": {}}}])
 @pytest.mark.parametrize("model", [DENSE, MOE])
 def test_the_operations_add_up_to_the_itl(model: str, spec: dict[str, Any]) -> None:
