@@ -186,7 +186,7 @@ def test_experts_are_laid_out_where_the_row_leaves_it_open(model, given, same_as
 
 def test_the_format_of_a_row_wins_over_the_checkpoints():
     assert float(row(quantization="fp8")["memory_gib"]) < 0.6 * float(row()["memory_gib"])
-    assert row(quantization="fp8", kv_cache_dtype="fp8")["itl_ms"] != row(quantization="fp8")["itl_ms"]
+    assert row(quantization="fp8", kv_cache_dtype="bf16")["itl_ms"] != row(quantization="fp8")["itl_ms"]
 
 
 def test_many_rows_take_little_time():
