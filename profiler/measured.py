@@ -121,6 +121,7 @@ class Correction:
         shifted = replace(
             e,
             ttft_ms=e.ttft_ms * ttft,
+            ttft_p90_ms=e.ttft_p90_ms * ttft,
             ttft_low=e.ttft_ms * ttft * _ratio(e.ttft_low, e.ttft_ms) ** ttft_power,
             ttft_high=e.ttft_ms * ttft * _ratio(e.ttft_high, e.ttft_ms) ** ttft_power,
             itl_ms=e.itl_ms * itl,

@@ -53,6 +53,12 @@ def test_a_measurement_shifts_its_own_point_by_most_of_what_it_says_and_narrows_
     assert left == pytest.approx(np.sqrt(1 - 0.75**2))
 
 
+def test_the_tail_of_ttft_shifts_with_its_mean():
+    points, before = estimated()
+    after = measurements((1.5, {})).correction(QUESTION).apply(before, points, QUESTION.mode)
+    assert after.ttft_p90_ms / before.ttft_p90_ms == pytest.approx(after.ttft_ms / before.ttft_ms)
+
+
 def test_the_shift_fades_with_the_distance_of_layout_and_load():
     found = measurements((1.5, {}))
     places = [{}, {"concurrency": 32}, {"concurrency": 256}, {"concurrency": 256, "tp": 4}]
