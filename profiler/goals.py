@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class Limit:
     values: FloatColumn
     at_most: bool = True
 
-    @property
+    @cached_property
     def miss(self) -> FloatColumn:
         """How far beyond the limit, relative to it, in whole percent: 0 is met, 0.01 anything up to 1 % beyond.
 

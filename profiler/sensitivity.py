@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from profiler import search
+from profiler import packing, search
 from profiler.candidates import Candidates, FloatColumn, IntColumn
 from profiler.goals import Goals, Limit, goals
 from profiler.pick import Pick, best, worst_miss
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MORE_LATENCY: Final = 1.1
 LARGEST_BUDGET: Final = 4  # times the request's: what it takes to meet a missed SLA is looked for up to there
 MANY: Final = 300_000  # candidates: of a budget that large, one more GPU is nobody's question, and costs as much again
+MOST_COUNTS: Final = 8
 NOTHING: Final = "nothing"
 _CLEARLY: Final = 1.005  # a smaller gain is below what estimates resolve
 _LATENCIES: Final = ("ttft_ms", "itl_ms", "e2e_latency_ms")
@@ -79,9 +80,11 @@ def _with_more_gpus(request: Request, model: Model, wanted: Goals, pick: Pick) -
     allowed = np.flatnonzero(worst_miss(after.limits, len(found)) == 0)
     counts = _gpus_to_beat(found, after, float(wanted.goals[0].column[pick.row]))[allowed]
     reached = counts[counts <= larger.hardware.total_gpus]
-    if not len(reached):
-        return (Trade(f"{larger.hardware.total_gpus} GPUs", NOTHING),)
-    return (_with_gpus(request, model, int(reached.min()), wanted, pick),)
+    for count in _ascending(reached):
+        trade = _with_gpus(_of_budget(request, count), found, wanted, pick)
+        if trade.buys != NOTHING:
+            return (trade,)
+    return (Trade(f"{larger.hardware.total_gpus} GPUs", NOTHING),)
 
 
 def _gpus_to_beat(found: Candidates, after: Goals, value: float) -> IntColumn:
@@ -94,13 +97,41 @@ def _gpus_to_beat(found: Candidates, after: Goals, value: float) -> IntColumn:
     return np.where(beats, gpus, np.iinfo(np.int64).max)
 
 
-def _with_gpus(request: Request, model: Model, count: int, before: Goals, pick: Pick) -> Trade:
-    larger = _of_budget(request, count)
-    found = search.candidates(larger, model)
-    after = goals(larger, found)
-    new = best(np.flatnonzero(worst_miss(after.limits, len(found)) == 0), (*after.goals, *after.ties))
+def _with_gpus(request: Request, found: Candidates, before: Goals, pick: Pick) -> Trade:
+    """The pick of a request for fewer GPUs than `found` has: its candidates, as often as they fit."""
+    fit = _fit(request, found)
+    replicas = np.maximum(fit, 1) if request.planner is None else found.replicas
+    scale = replicas / found.replicas
+    fewer = replace(
+        found,
+        replicas=replicas,
+        gpus=replicas * _unit_gpus(found),
+        request_rate=found.request_rate * scale,
+        concurrency=found.concurrency * scale,
+    )
+    after = goals(request, fewer)
+    allowed = np.flatnonzero((worst_miss(after.limits, len(fewer)) == 0) & (fit > 0))
+    new = best(allowed, (*after.goals, *after.ties))
     gain = _gain(after, before, new, pick.row)
-    return Trade(f"{count} GPUs", gain, _label(found, new), int(found.gpus[new]))
+    return Trade(f"{request.hardware.total_gpus} GPUs", gain, _label(fewer, new), int(fewer.gpus[new]))
+
+
+def _fit(request: Request, found: Candidates) -> IntColumn:
+    """How often each candidate's engines fit on the nodes of a request; 0 = not at all."""
+    gpus = found.engines.gpus
+    return packing.replicas(
+        request.hardware,
+        gpus=gpus[found.engine],
+        workers=found.workers,
+        prefill_gpus=gpus[found.prefill],
+        prefill_workers=found.prefill_workers,
+    )
+
+
+def _ascending(counts: IntColumn) -> list[int]:
+    """The smallest of these counts, each once: the least that engines take, which is enough unless nodes split them."""
+    ordered = np.sort(counts)
+    return [int(count) for count in ordered[np.diff(ordered, prepend=0) > 0][:MOST_COUNTS]]
 
 
 def _to_meet(request: Request, model: Model, found: Candidates, wanted: Goals, row: int) -> tuple[Trade, ...]:
@@ -108,14 +139,14 @@ def _to_meet(request: Request, model: Model, found: Candidates, wanted: Goals, r
     largest = _of_budget(request, request.hardware.total_gpus * LARGEST_BUDGET)
     more = search.candidates(largest, model)
     limits = goals(largest, more).limits
-    latencies = [limit for limit in limits if limit.at_most]
-    rows = np.flatnonzero(worst_miss(latencies, len(more)) == 0)
-    counts = (_unit_gpus(more) * _replicas_for(more, limits))[rows]
-    rows, counts = rows[counts <= largest.hardware.total_gpus], counts[counts <= largest.hardware.total_gpus]
-    if len(rows):
-        enough = int(rows[np.argmin(counts)])
-        label = _label(more, enough, int(_replicas_for(more, limits)[enough]))
-        return (Trade(f"{int(counts.min())} GPUs", "meets all that was asked", label, int(counts.min())),)
+    rows = np.flatnonzero(worst_miss(limits, len(more)) == 0)
+    needed = _replicas_for(more, limits)
+    counts = (_unit_gpus(more) * needed)[rows]
+    for count in _ascending(counts):
+        enough = rows[(counts <= count) & (_fit(_of_budget(request, count), more)[rows] >= needed[rows])]
+        if len(enough):
+            label = _label(more, int(enough[0]), int(needed[enough[0]]))
+            return (Trade(f"{count} GPUs", "meets all that was asked", label, count),)
     nothing = Trade(f"{largest.hardware.total_gpus} GPUs", "still misses it")
     alone = tuple(trade for limit in wanted.limits if (trade := _least_of(found, wanted, limit)))
     return (nothing, *(alone or (_all_of(found, wanted, row),)))
