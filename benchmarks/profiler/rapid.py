@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -23,9 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from profiler import pipeline
+from profiler.layouts import Shape
 from profiler.models import load
-from profiler.profile import Configuration
+from profiler.pick import choose
+from profiler.profile import Configuration, Layout
 from profiler.request import Request
+from profiler.search import candidates
 
 PAGE = Path(__file__).parents[2] / "docs/rapid.md"
 JUDGE = Path(__file__).with_name("judge.py")
@@ -53,7 +57,7 @@ MEMORY_MB = 250
 QUALITY = {
     "Qwen3-32B, trtllm, 8 H200": spec("Qwen/Qwen3-32B", "trtllm", "h200_sxm", 8, itl=50.0),
     "Qwen3-32B, vllm, 16 H200": spec("Qwen/Qwen3-32B", "vllm", "h200_sxm", 16, itl=30.0),
-    "Llama-3.1-70B, vllm, 16 H100": spec("meta-llama/Llama-3.1-70B-Instruct", "vllm", "h100_sxm", 16, itl=50.0),
+    "Llama-3.1-70B, vllm, 16 H100": spec("meta-llama/Meta-Llama-3.1-70B", "vllm", "h100_sxm", 16, itl=50.0),
     "Qwen3-235B-A22B-FP8, trtllm, 16 H200": spec("Qwen/Qwen3-235B-A22B-FP8", "trtllm", "h200_sxm", 16, itl=50.0),
 }
 
@@ -169,8 +173,9 @@ def speed_table(runs: int, upstream: str | None) -> list[str]:
 def quality_table(upstream: str) -> list[str]:
     """Markdown."""
     lines = [
-        "| case | our pick | its model on our layout | its best in that mode | its best | pick / its best |",
-        "|---|---|---|---|---|---|",
+        "| case | our pick | its model on our layout | its best in that mode | its best | pick / its best "
+        "| our model on our pick and on its best |",
+        "|---|---|---|---|---|---|---|",
     ]
     chosen = picks()
     for name, row in judged(upstream, chosen):
@@ -183,13 +188,32 @@ def _quality(name: str, pick: Configuration, row: dict[str, Any]) -> str:
     best, same = row["best"], row["pick"].get(pick.mode)
     label = pick.label.split(" ", 1)[1]
     if not best or not same:
-        return f"| {name} | {label} | no answer within the targets | | | |"
+        return f"| {name} | {label} | no answer within the targets | | | | |"
     winner = max(best, key=lambda mode: float(best[mode]["rate"]))
     own, top = best.get(pick.mode, same)["rate"], best[winner]
+    shape = _shape(top["what"])
+    engines = f"{shape.prefill.label} + {shape.worker.label}" if shape.prefill else shape.worker.label
+    ours_, mine = _estimate(QUALITY[name], shape), _estimate(QUALITY[name])
     return (
-        f"| {name} | {label} | {same['rate']:.0f} | {own:.0f} "
-        f"| {top['rate']:.0f} ({winner}: {top['what']}) | {same['rate'] / top['rate']:.2f} |"
+        f"| {name} | {label} | {same['rate']:.0f} | {own:.0f} | {top['rate']:.0f} ({winner} {engines}) "
+        f"| {same['rate'] / top['rate']:.2f} | {mine:.0f} and {ours_:.0f} |"
     )
+
+
+def _shape(what: str) -> Shape:
+    """The engines of a row of NVIDIA's table, of which each layout reads like tp4pp1dp1etp1ep1."""
+    layouts = [Layout(*map(int, sizes)) for sizes in re.findall(r"tp(\d+)pp(\d+)dp(\d+)etp(\d+)ep(\d+)", what)]
+    counts = [int(count) for count in re.findall(r"workers (\d+)", what)]
+    if len(layouts) == 1:
+        return Shape(layouts[0], 1)
+    return Shape(layouts[1], counts[1], prefill=layouts[0], prefill_workers=counts[0])
+
+
+def _estimate(given: dict[str, Any], shape: Shape | None = None) -> float:
+    """Our tokens/s per GPU of the budget: of the pick, or of one deployment, each at its best load in the targets."""
+    request = Request.from_spec(given, name="bench")
+    metrics = choose(request, candidates(request, load(given["model"]), shape)).winner.metrics
+    return metrics.request_rate * request.workload.osl / request.hardware.total_gpus
 
 
 def main() -> None:
