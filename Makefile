@@ -10,6 +10,7 @@
 # make accuracy        docs/accuracy.md anew: the estimator against measured rows that it was not fitted to
 # make fit             profiler/data/coefficients.json anew, from the same rows
 # make bench-estimate  speed and memory of the estimator against its limits
+# make bench           all three benchmarks: estimator, profiler, webhook
 # make clean  remove what the others made here
 
 # The first Python that is new enough; `make PYTHON=...` chooses another.
@@ -23,7 +24,7 @@ FIT_STAMP := $(VENV)/.installed-fit
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DEMO := dynamo profile -f manifests/examples/llama-70b.yaml --gpu h200_sxm --gpus 16
 
-.PHONY: demo test lint unit experts bench-profiler manifests bench-webhook faults-webhook clean fit accuracy bench-estimate
+.PHONY: demo test lint unit bench experts bench-profiler manifests bench-webhook faults-webhook clean fit accuracy bench-estimate
 
 demo: $(STAMP)
 	@if command -v kubectl >/dev/null; then \
@@ -62,6 +63,8 @@ $(TEST_STAMP): $(STAMP)
 
 experts: $(STAMP)
 	$(BIN)/python -m benchmarks.profiler.experts
+
+bench: bench-estimate bench-profiler bench-webhook
 
 bench-profiler: $(STAMP)
 	$(BIN)/python -m benchmarks.profiler.rapid $(if $(UPSTREAM),--upstream $(UPSTREAM))

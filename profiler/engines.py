@@ -11,7 +11,7 @@ import numpy as np
 
 from crds.vocabulary import Backend
 from profiler import estimate
-from profiler.candidates import Engines, FloatColumn, IntColumn
+from profiler.candidates import Engines, FloatColumn
 from profiler.estimate import Estimates, Points
 from profiler.layouts import Shape, allowed
 from profiler.profile import Layout, Role

@@ -15,7 +15,7 @@ NAMES: dict[Role, str] = {"worker": "VllmDecodeWorker", "prefill": "VllmPrefillW
 # Grove counts the name of a multinode service twice and refuses one of 17 characters or more.
 MULTINODE_NAMES: dict[Role, str] = {"worker": "decode", "prefill": "prefill", "decode": "decode"}
 
-MEMORY_SHARE = 0.9
+MEMORY_SHARE = 0.92  # what the fitted share of memory comes to once 4 GB beside weights and cache are off
 # Both sides name the same connector; kv_both lets either of them send.
 KV_TRANSFER = json.dumps({"kv_connector": "NixlConnector", "kv_role": "kv_both"}, separators=(",", ":"))
 
