@@ -29,8 +29,8 @@ from webhook.certificates.keeper import Keeper
 from webhook.certificates.validity import Watched
 from webhook.registration import NAME, Service, Url, configurations, publish, register
 
-# Configurations are the whole cluster's: tests that write them stay on one worker.
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("webhook")]
+# Configurations are the whole cluster's: tests that write them, here and end to end, stay on one worker.
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("standalone")]
 
 OVERLAYS = REPOSITORY / "manifests" / "webhook" / "overlays"
 CA_SECRET = "kubectl-dynamo-webhook-ca"
