@@ -132,9 +132,12 @@ def _ties(found: Candidates) -> tuple[Goal, ...]:
     """What decides between equals, in a fixed order, so that the same request always gets the same answer."""
     engines = found.engines
     layout = engines.layout
+    prompts = found.replicas * found.prefill_workers * engines.requests_per_s[found.prefill].astype(np.float32)
     columns = (
         (-found.gpus, "equal, on more GPUs"),
         (~found.disaggregated, "equal, with prefill and decode apart"),
+        # Where decode is what limits, spare prefill takes the bursts.
+        (np.where(found.disaggregated, prompts, 0), "equal, with less prefill to spare"),
         (-engines.backend[found.engine], "equal, from a backend later in the order vllm, sglang, trtllm"),
         (-engines.gpus[found.engine], "equal, with larger engines"),
         (-layout[found.engine], "equal, in a later layout"),

@@ -47,7 +47,7 @@ def process(control_plane: ControlPlane, log: Path, *arguments: str) -> Iterator
             running.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def webhook(control_plane: ControlPlane, crds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The webhook, registered by itself as the README says."""
     with socket.socket() as probe:
