@@ -191,7 +191,7 @@ def test_a_pod_that_asks_for_gpus_waits_until_it_tolerates_the_taint(bench: Work
         job("tolerant", python("main", "print('ran')", **gpus), tolerations=[TOLERATION]),
     )
     assert bench.finish("tolerant") == "Complete"
-    assert bench.pod("tolerant")["spec"]["nodeName"] in ("gpu-1", "gpu-2")
+    assert bench.pod("tolerant")["spec"]["nodeName"].startswith("gpu-")
 
     def unschedulable() -> bool:
         conditions = bench.pod("refused").get("status", {}).get("conditions", [])
