@@ -114,10 +114,7 @@ def served(architecture: str, quantization: str, accelerator: Gpu) -> Model:
 
 @cache
 def sku(name: str) -> Gpu:
-    """The GPU of a measurement; B300, which the API has no SKU for, is a B200 with more memory and 4-bit arithmetic."""
-    if name == "b300_sxm":
-        b200 = gpu("b200_sxm")
-        return replace(b200, sku=name, memory_bytes=268 * 2**30, bandwidth=7.75e12, fp4_flops=14e15)
+    """The GPU of a measurement."""
     return gpu("gb200_sxm" if name == "gb200" else name)
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from crds.vocabulary import GPU_SKUS
 from profiler.estimate import aggregated
+from profiler.hardware import skus
 from scripts.fit.disaggregated import Pools, log_errors
 from scripts.fit.groups import Column, groups, observed
 from scripts.fit.intervals import METRICS, HeldOut, Intervals
@@ -85,7 +85,7 @@ def _error(log_errors: Column) -> str:
 
 def _shipped(rows: Sequence[Measurement]) -> str:
     """The file in the package, asked through the door: the rows it was fitted to, and steady arrivals beside them."""
-    mine = [row for row in rows if row.sku in GPU_SKUS]
+    mine = [row for row in rows if row.sku in skus()]
     itl, ttft = observed(mine)
     steady = ttft.copy()
     for group in groups(mine):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from math import exp
 from typing import Any
 
-from crds.vocabulary import GPU_SKUS
+from profiler.hardware import skus
 from profiler.models import load
 from scripts.fit.groups import MODELS
 from scripts.fit.intervals import Intervals
@@ -124,7 +124,7 @@ def _own(physics: Physics, level: str, rows: tuple[Measurement, ...]) -> dict[st
     names: dict[Name, float] = {name: value for name, value in sorted(physics.values.items()) if name[1] == level}
     generators = {f"{row.architecture}|{row.engine}": row.generator for row in rows}
     for (coefficient, _, key), value in names.items():
-        if level == "deployment" and key.split("|")[1] not in GPU_SKUS:
+        if level == "deployment" and key.split("|")[1] not in skus():
             continue
         generator = generators.get(key, CLOSED)
         if coefficient in SERVING and generator.endswith(("steady-lab", "sweep-lab")):

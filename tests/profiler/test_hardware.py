@@ -12,11 +12,11 @@ from profiler.hardware import gpu
 ROWS = json.loads(resources.files("profiler").joinpath("data/gpus.json").read_text(encoding="utf-8"))
 
 
-def test_the_data_has_exactly_the_skus_of_the_api():
-    assert tuple(ROWS) == GPU_SKUS
+def test_the_data_has_the_skus_of_the_api_and_the_one_that_people_measure_besides():
+    assert tuple(ROWS) == (*GPU_SKUS, "b300_sxm")
 
 
-@pytest.mark.parametrize("sku", GPU_SKUS)
+@pytest.mark.parametrize("sku", ROWS)
 def test_every_sku_answers_with_positive_numbers(sku):
     found = gpu(sku)
     assert found.memory_bytes >= 15 * 2**30
@@ -27,13 +27,13 @@ def test_every_sku_answers_with_positive_numbers(sku):
     assert found.gpus_per_node in (4, 8)
 
 
-@pytest.mark.parametrize("sku", GPU_SKUS)
+@pytest.mark.parametrize("sku", ROWS)
 def test_every_row_says_where_it_comes_from(sku):
     assert ROWS[sku]["source"]
 
 
 def test_only_gpus_that_the_coefficients_saw_count_as_measured():
-    assert {sku for sku in GPU_SKUS if gpu(sku).measured} == {"h100_sxm", "h200_sxm", "b200_sxm"}
+    assert {sku for sku in ROWS if gpu(sku).measured} == {"h100_sxm", "h200_sxm", "b200_sxm", "b300_sxm"}
 
 
 def test_a_format_that_a_gpu_lacks_has_no_rate():
