@@ -136,12 +136,9 @@ LABEL_MANAGED_BY: Final = "nvidia.com/managed-by"
 LABEL_JOB_DGDR_NAME: Final = "nvidia.com/dgdr-name"  # on profiling Jobs and pods: the public docs select on it
 LABEL_APP: Final = "app"
 LABEL_DGDR: Final = "dgdr"
-LABEL_DGD_NAME: Final = "nvidia.com/dynamo-graph-deployment-name"
 APP_PROFILER: Final = "dynamo-profiler"
 MANAGED_BY: Final = "dynamo-operator"  # the value that NVIDIA's operator and third parties select on
 
-ANNOTATION_GENERATED_DGD: Final = "nvidia.com/generated-dgd-spec"
-ANNOTATION_ADDITIONAL_RESOURCES: Final = "dgdr.nvidia.com/additional-resources"
 ANNOTATION_DETECTED_HARDWARE: Final = "dgdr.nvidia.com/detected-hardware"
 ANNOTATION_ESTIMATE_PREFIX: Final = "dgdr.nvidia.com/estimate-"
 ANNOTATION_VLLM_EXECUTOR: Final = "nvidia.com/vllm-distributed-executor-backend"
