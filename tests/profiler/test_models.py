@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import threading
 
 import pytest
@@ -284,7 +285,7 @@ def test_an_unknown_model_lists_the_three_ways_out():
 
 
 @pytest.fixture
-def hub(monkeypatch):
+def hub(monkeypatch, tmp_path):
     """A hub on this machine: `files` maps paths to (status, body); `seen` collects the tokens it was shown."""
     files, seen = {}, []
 
@@ -303,6 +304,7 @@ def hub(monkeypatch):
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     yield files, seen
     server.shutdown()
@@ -317,6 +319,23 @@ def test_the_hub_is_asked_only_when_allowed(hub):
         load("my/model")
     assert seen == []
     assert load("my/model", online=True).layers == 32
+
+
+def test_an_answer_is_kept_for_a_day_and_beyond_where_the_hub_fails(hub, tmp_path):
+    files, seen = hub
+    files["/my/model/resolve/main/config.json"] = (200, json.dumps(LLAMA))
+    first = load("my/model", online=True)
+    asked = len(seen)
+    assert load("my/model", online=True) == first
+    assert len(seen) == asked
+    (kept,) = (tmp_path / "kubectl-dynamo" / "hub").iterdir()
+    os.utime(kept, (0, 0))
+    files["/my/model/resolve/main/config.json"] = (500, "")
+    assert load("my/model", online=True) == first
+    assert len(seen) > asked
+    kept.write_text("[]")
+    with pytest.raises(UnknownModel, match="500"):
+        load("my/model", online=True)
 
 
 def test_the_hub_is_shown_the_token(hub, monkeypatch):
