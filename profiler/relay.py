@@ -21,6 +21,7 @@ import yaml
 from crds import vocabulary as v
 from crds.errors import ClusterError, DynamoError
 from crds.kube.resources import PODS, Cluster
+from profiler.controller.jobs import labels, owner
 from profiler.status import plain
 
 PROFILER = "profiler"
@@ -40,26 +41,15 @@ class Target:
 
     def document(self, data: Mapping[str, str]) -> dict[str, Any]:
         """The ConfigMap with `data`."""
+        request = {"metadata": {"name": self.dgdr, "namespace": self.namespace, "uid": self.uid}}
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
                 "name": self.name,
                 "namespace": self.namespace,
-                "labels": {
-                    v.LABEL_DGDR_NAME: self.dgdr,
-                    v.LABEL_DGDR_NAMESPACE: self.namespace,
-                    v.LABEL_MANAGED_BY: v.MANAGED_BY,
-                },
-                "ownerReferences": [
-                    {
-                        "apiVersion": v.DGDR_API_VERSION,
-                        "kind": str(v.Kind.DGDR),
-                        "name": self.dgdr,
-                        "uid": self.uid,
-                        "controller": True,
-                    }
-                ],
+                "labels": labels(request),
+                "ownerReferences": [owner(request)],
             },
             "data": dict(data),
         }
