@@ -96,14 +96,17 @@ def _request(filename: str | None, name: str | None, space: str | None, flags: M
     if document["apiVersion"] != v.DGDR_API_VERSION:
         advice = f"write it as {v.DGDR_API_VERSION}"
         raise InputError(f"{source}: {document['apiVersion']} cannot be profiled without a cluster", next=advice)
-    inputs.check(merged(document, flags, source), source, Context(mode=Mode.LOCAL))
+    whole = merged(document, flags, source)
+    inputs.check(whole, source, Context(mode=Mode.LOCAL))
     rest = {path: flag for path, flag in flags.items() if not path.startswith(HARDWARE)}
     spec = merged(document, rest, source)["spec"]
+    detected = _pool(spec, flags)
+    # Flags that say too little are still said: else the error asks for what was given.
     return Request.from_spec(
-        spec,
+        spec if detected else whole["spec"],
         name=document["metadata"]["name"],
         namespace=space or document["metadata"].get("namespace") or "default",
-        detected=_pool(spec, flags),
+        detected=detected,
     )
 
 

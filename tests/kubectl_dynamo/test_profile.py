@@ -121,6 +121,13 @@ def test_profile_says_what_is_missing(run: Run, arguments: list[str], told: str)
     assert result.stdout.count("error") == 0
 
 
+def test_a_gpu_without_a_count_is_asked_for_the_count(run: Run) -> None:
+    result = run("profile", "--model", "Qwen/Qwen3-32B", "--gpu", "h200_sxm")
+    assert result.exit_code == 1
+    assert "spec.hardware.totalGpus: Required value" in result.stderr
+    assert "nothing says how many h200_sxm GPUs there are" in result.stderr
+
+
 def test_a_gpu_with_two_form_factors_has_to_be_named_in_full(run: Run) -> None:
     result = run("profile", "--model", "m", "--gpu", "H100", "--gpus", "8")
     assert result.exit_code == 2
