@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crds import vocabulary as v
-from profiler import estimate, generate, pick, search, sensitivity, sizing
-from profiler.candidates import Candidates, significant
+from profiler import estimate, generate, pick, search
+from profiler.pick import sensitivity
 from profiler.profile import Asked, Configuration, Profile
 from profiler.request import Request
+from profiler.search import sizing
+from profiler.search.columns import Candidates, significant
 
 if TYPE_CHECKING:
     from profiler.models import Model

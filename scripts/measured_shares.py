@@ -1,4 +1,4 @@
-"""How far a user's measurement should spread: the shares of `profiler.measured`, from the estimator's own errors.
+"""How far a user's measurement should spread: `profiler.points.measured`'s shares, from the estimator's own errors.
 
     python -m scripts.measured_shares [FOLDER]
 
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from profiler import hardware
-from profiler.cells import Question
 from profiler.estimate import FloatArray, Points
-from profiler.measured import SHARES, Evidence, Place, Shares
 from profiler.models import load
+from profiler.points.cells import Question
+from profiler.points.measured import SHARES, Evidence, Place, Shares
 from scripts.fit.rows import ARCHITECTURES, Measurement, measurements
 from scripts.fit.wheel import even_rows, wheel
 

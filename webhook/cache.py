@@ -19,9 +19,9 @@ from crds.errors import DynamoError
 from crds.fields import get
 from crds.kube.resources import DGD, DGDR, NODES, PVCS, SECRETS, Cluster
 from crds.kube.watch import Informer, Key
-from profiler import dcgm
-from profiler.discovery import Discovery, discover
-from profiler.nodes import Exporter
+from profiler.discovery import dcgm
+from profiler.discovery.nodes import Exporter
+from profiler.discovery.pools import Discovery, discover
 
 Object = dict[str, Any]
 
@@ -189,7 +189,7 @@ def _name_only(found: Object) -> Object:
 
 
 def _node(found: Object) -> Object:
-    """What `profiler.nodes` reads: labels, taints, whether it is cordoned and ready, and its GPUs."""
+    """What `profiler.discovery.nodes` reads: labels, taints, whether it is cordoned and ready, and its GPUs."""
     spec, status = found.get("spec") or {}, found.get("status") or {}
     allocatable = status.get("allocatable") or {}
     ready = [

@@ -15,7 +15,7 @@ from typing import Any, Final
 from crds import vocabulary as v
 from crds.fields import get
 from crds.rules import Mode
-from profiler.discovery import Discovery, Pool
+from profiler.discovery.pools import Discovery, Pool
 from webhook.facts import Facts
 from webhook.patches import pointer
 from webhook.reviews import Operation, Review

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from crds import vocabulary as v
 from crds.fields import get
 from crds.rules import Context, DeploymentContext, Mode
-from profiler.discovery import Discovery
+from profiler.discovery.pools import Discovery
 from profiler.hardware import gpu
 from profiler.models import catalogue
 from profiler.models.model import FOUR_BIT

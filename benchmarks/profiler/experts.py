@@ -8,12 +8,12 @@ from pathlib import Path
 
 from benchmarks.profiler.recipes import Recipe, known, recipes
 from profiler.estimate import REASONS, Reason
-from profiler.layouts import CUT_BLOCK, OVER_BUDGET, Shape, allowed
 from profiler.models import Model
-from profiler.pick import choose
+from profiler.pick.choice import choose
 from profiler.profile import Configuration, Layout
 from profiler.request import Request
 from profiler.search import candidates
+from profiler.search.layouts import CUT_BLOCK, OVER_BUDGET, Shape, allowed
 
 PAGE = Path(__file__).parents[2] / "docs/experts.md"
 

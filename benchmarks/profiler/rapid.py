@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from profiler import pipeline
-from profiler.layouts import Shape
 from profiler.models import load
-from profiler.pick import choose
+from profiler.pick.choice import choose
 from profiler.profile import Configuration, Layout
 from profiler.request import Request
 from profiler.search import candidates
+from profiler.search.layouts import Shape
 
 PAGE = Path(__file__).parents[2] / "docs/rapid.md"
 JUDGE = Path(__file__).with_name("judge.py")

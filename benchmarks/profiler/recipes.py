@@ -10,10 +10,10 @@ from typing import Any
 
 from crds.vocabulary import Backend
 from profiler.hardware import skus
-from profiler.layouts import Shape
 from profiler.models import Model, load
 from profiler.profile import Layout
 from profiler.request import Request, Workload
+from profiler.search.layouts import Shape
 
 FILE = Path(__file__).parents[2] / "tests/profiler/data/recipes.json"
 

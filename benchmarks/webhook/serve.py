@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.webhook.payloads import MODEL_CACHE, NAMESPACE, REQUEST, TAINTS
-from profiler.discovery import Discovery, Pool
+from profiler.discovery.pools import Discovery, Pool
 from webhook.admission import Admission
 from webhook.app import create_app
 from webhook.defaults import Settings

@@ -16,7 +16,7 @@ from kubectl_dynamo.inputs import source_of
 from kubectl_dynamo.options import Output, global_options, note, show, style
 
 if TYPE_CHECKING:
-    from profiler.measured import Measurements
+    from profiler.points.measured import Measurements
 
 WIDER: Final = (1, 2, 4, 8, 16, 32)  # tensor-parallel sizes to suggest where a point has no answer
 
@@ -122,7 +122,7 @@ def _text(value: Any) -> str:
 def _measurements(files: tuple[str, ...], given: dict[str, str], online: bool) -> Measurements | None:
     if not files:
         return None
-    from profiler import measured  # numpy, only when there is something to compute
+    from profiler.points import measured  # numpy, only when there is something to compute
 
     return measured.read({source_of(path): _bytes(path) for path in files}, defaults=given, online=online)
 
@@ -130,17 +130,17 @@ def _measurements(files: tuple[str, ...], given: dict[str, str], online: bool) -
 def _many(
     ctx: click.Context, path: str, form: str, given: dict[str, str], measurements: Measurements | None, online: bool
 ) -> None:
-    from profiler import answers, cells, points  # numpy
+    from profiler.points import answers, cells, tables  # numpy
 
-    table = points.read(_bytes(path), source_of(path), given=tuple(given))
+    table = tables.read(_bytes(path), source_of(path), given=tuple(given))
     asked = cells.understand(table, defaults=given, online=online)
     found = answers.answers(asked, measurements)
     columns = answers.columns(asked, found, len(table))
 
     if form == "csv":
-        show(points.to_csv(table, columns))
+        show(tables.to_csv(table, columns))
     elif form == "json":
-        show(json.dumps(points.to_rows(table, columns), indent=2, ensure_ascii=False))
+        show(json.dumps(tables.to_rows(table, columns), indent=2, ensure_ascii=False))
     else:
         from kubectl_dynamo.views import estimates as view
 
@@ -151,11 +151,12 @@ def _many(
 
 
 def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Measurements | None, online: bool) -> None:
-    from profiler import answers, cells, models, points  # numpy
+    from profiler import models  # numpy
+    from profiler.points import answers, cells, tables
 
     models.load(given["model"], online=online)  # these two say more of what they do not know than a reason can
     cells.gpu_of(given["gpu_sku"])
-    table = points.Table.of(given)
+    table = tables.Table.of(given)
     asked = cells.understand(table, online=online)
     if asked.faults:
         raise InputError("this point cannot be estimated", "\n".join(asked.faults[0].split("; ")))
@@ -167,9 +168,9 @@ def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Mea
     parts = answers.parts(answer)
 
     if form == "csv":
-        show(points.to_csv(table, answers.columns(asked, found, 1)))
+        show(tables.to_csv(table, answers.columns(asked, found, 1)))
     elif form == "json":
-        row = points.to_rows(table, answers.columns(asked, found, 1))[0]
+        row = tables.to_rows(table, answers.columns(asked, found, 1))[0]
         show(json.dumps(row | {"decode_step_ms": parts.operations}, indent=2, ensure_ascii=False))
     else:
         from kubectl_dynamo.views import estimates as view
@@ -182,12 +183,12 @@ def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Mea
 
 def _advice(given: dict[str, str], online: bool) -> str:
     """A tensor-parallel size with which the point has an answer."""
-    from profiler import answers, cells, points
+    from profiler.points import answers, cells, tables
 
     sizes = [str(tp) for tp in WIDER if str(tp) != given.get("tp", "1")]
     rows = tuple(tuple({**given, "tp": tp}.values()) for tp in sizes)
     names = tuple({**given, "tp": ""})
-    asked = cells.understand(points.Table(names, names, rows, {}), online=online)
+    asked = cells.understand(tables.Table(names, names, rows, {}), online=online)
     good = {row for answer in answers.answers(asked) for row in answer.rows[answer.estimates.answered].tolist()}
     return f"with --tp {sizes[min(good)]} it has one" if good else ""
 

@@ -46,7 +46,8 @@ def models(ctx: click.Context, name: str | None, form: str, online: bool) -> Non
 
     look = style(ctx)
     if name and [model.name for model in found] == [name]:
-        from profiler import hardware, needs  # numpy, only where a model is weighed
+        from profiler import hardware  # numpy, only where a model is weighed
+        from profiler.points import needs
 
         rows_of_gpus = needs.needs(found[0], [hardware.gpu(sku) for sku in hardware.skus()])
         show(view.one(found[0], rows_of_gpus, needs.request_of(found[0]), look), look)

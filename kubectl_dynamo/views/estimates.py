@@ -11,8 +11,8 @@ from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
 from profiler.profile import Layout
 
 if TYPE_CHECKING:
-    from profiler.answers import Answer, Parts
-    from profiler.points import Table
+    from profiler.points.answers import Answer, Parts
+    from profiler.points.tables import Table
 
 WIDEST_BAR = 30
 NARROWEST_BAR = 8

@@ -11,7 +11,7 @@ from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
 
 if TYPE_CHECKING:
     from profiler.models import Model
-    from profiler.needs import Need
+    from profiler.points.needs import Need
 
 
 def catalogue(models: Sequence[Model], style: Style) -> str:

@@ -20,7 +20,7 @@ from profiler.controller.jobs import JobSettings
 from profiler.controller.queue import WorkQueue
 from profiler.controller.reconciler import Reconciler
 from profiler.controller.step import Tools
-from profiler.discovery import Discovery, discover
+from profiler.discovery.pools import Discovery, discover
 
 log = logging.getLogger("profiler.controller")
 

@@ -12,7 +12,7 @@ from crds.kube.resources import Cluster
 from profiler.controller import states
 from profiler.controller.jobs import JobSettings
 from profiler.controller.states import Note, Status, warning
-from profiler.discovery import Discovery
+from profiler.discovery.pools import Discovery
 
 FIELD_MANAGER = "dgdr-controller"
 RETRY_SECONDS = 1.0

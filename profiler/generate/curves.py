@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from profiler import estimate
-from profiler.candidates import significant
 from profiler.estimate import FloatArray, Points
 from profiler.generate import names
 from profiler.hardware import Gpu
 from profiler.profile import Configuration, Worker
 from profiler.request import Request
+from profiler.search.columns import significant
 
 if TYPE_CHECKING:
     from profiler.models import Model

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from profiler.disaggregated import queueing_ms
 from profiler.estimate import Points, decode, kv_transfer_ms, prefill
 from profiler.hardware import Gpu
 from profiler.models import Model
+from profiler.search.disaggregated import queueing_ms
 from scripts.fit.groups import served, sku
 from scripts.fit.rows import ARCHITECTURES, PUBLIC_LENGTHS, quantization
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from profiler.answers import Answer, Parts
-from profiler.cells import Question
 from profiler.estimate import Estimates, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
-from profiler.needs import Need
+from profiler.points.answers import Answer, Parts
+from profiler.points.cells import Question
+from profiler.points.needs import Need
 
 QWEN = Model(
     name="Qwen/Qwen3-30B-A3B",

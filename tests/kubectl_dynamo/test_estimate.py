@@ -11,8 +11,8 @@ import pytest
 
 from kubectl_dynamo.views import estimates as view
 from kubectl_dynamo.views.style import Style
-from profiler.answers import Parts
-from profiler.points import COLUMNS, FOUND, Table
+from profiler.points.answers import Parts
+from profiler.points.tables import COLUMNS, FOUND, Table
 from tests.kubectl_dynamo import estimates, golden
 from tests.kubectl_dynamo.conftest import Run
 

@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from profiler import generate, pipeline
-from profiler.candidates import Candidates
-from profiler.layouts import Shape, allowed
 from profiler.models import load
-from profiler.pick import choose
+from profiler.pick.choice import choose
 from profiler.profile import Layout, Profile
 from profiler.request import Request
 from profiler.search import candidates
+from profiler.search.columns import Candidates
+from profiler.search.layouts import Shape, allowed
 from tests.profiler.requests import DENSE, MLA, MOE, request
 
 ENGINES = ["vllm", "sglang", "trtllm"]

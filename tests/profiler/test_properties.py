@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crds.errors import NoCandidate
 from profiler import pipeline
 from profiler.models import load
-from profiler.pareto import frontier
+from profiler.pick.pareto import frontier
 from profiler.search import candidates
 from tests.profiler.requests import DENSE, MLA, MOE, request
 

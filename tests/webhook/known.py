@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from profiler.discovery import Discovery, Pool
+from profiler.discovery.pools import Discovery, Pool
 from webhook.reviews import Review
 
 TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}

@@ -12,7 +12,7 @@ import pytest
 from crds.kube.access import Access
 from crds.kube.resources import Cluster
 from crds.kube.transport import Transport
-from profiler.nodes import Exporter
+from profiler.discovery.nodes import Exporter
 from tests.crds.kube.server import Handler, Server, running, says, status
 from webhook.cache import Cache
 

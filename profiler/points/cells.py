@@ -1,0 +1,256 @@
+"""What the cells of a table of points may hold, and what they mean: text in, questions to the estimator out.
+
+A cell that cannot be used is a fault of its row, said in one clause that names the column; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final, Literal, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from crds.errors import DynamoError
+from crds.fields import did_you_mean
+from crds.skus import sku_of
+from crds.vocabulary import ENGINES
+from profiler import estimate, hardware, models
+from profiler.estimate import Estimates, FloatArray, Points
+from profiler.hardware import Gpu
+from profiler.models import Model
+from profiler.models.model import QUANTIZATIONS
+from profiler.points.tables import Table
+from profiler.request import Workload
+
+Mode = Literal["agg", "prefill", "decode"]
+Arrival = Literal["steady", "closed", "burst"]
+Rows = npt.NDArray[np.int64]
+
+MODES: Final = ("agg", "prefill", "decode")
+ARRIVALS: Final = ("steady", "closed", "burst")
+KV_DTYPES: Final = ("bf16", "fp8")
+FP8_BLOCK: Final = 128  # engines refuse to cut the tiles of block-quantised weights (DeepSeek-V3's FP8 format)
+TOO_LARGE: Final = 1e9
+# Other spellings of the same format: of torch, of vLLM's --kv-cache-dtype, of checkpoints.
+SPELLINGS: Final = {
+    "fp16": "bf16",
+    "half": "bf16",
+    "float16": "bf16",
+    "bfloat16": "bf16",
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
+    "awq": "int4",
+    "gptq": "int4",
+    "aggregated": "agg",
+}
+
+
+class Number(NamedTuple):
+    """A column of numbers: its default (NaN: worked out from the others) and what a cell must be."""
+
+    default: float
+    least: float = 1
+    whole: bool = False
+    positive: bool = False
+
+
+NUMBERS: Final = {
+    "tp": Number(1, whole=True),
+    "pp": Number(1, whole=True),
+    "dp": Number(1, whole=True),
+    "moe_tp": Number(math.nan, whole=True),
+    "moe_ep": Number(math.nan, whole=True),
+    "isl": Number(Workload.isl),
+    "osl": Number(Workload.osl),
+    "concurrency": Number(1, least=0, positive=True),
+}
+WAIT: Final = Number(0, least=0)
+OF_A_QUESTION: Final = (
+    "model",
+    "gpu_sku",
+    "backend",
+    "quantization",
+    "kv_cache_dtype",
+    "mode",
+    "arrival",
+    "admission_wait_steps",
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What many points may share: everything but layout and load."""
+
+    model: Model
+    gpu: Gpu
+    backend: str
+    mode: Mode = "agg"
+    arrival: Arrival = "steady"
+    admission_wait_steps: float = 0.0
+
+    def estimate(self, points: Points) -> Estimates:
+        """Ask the estimator."""
+        if self.mode == "agg":
+            waits = self.admission_wait_steps
+            return estimate.aggregated(
+                self.model, self.gpu, self.backend, points, arrival=self.arrival, admission_wait_steps=waits
+            )
+        ask = estimate.prefill if self.mode == "prefill" else estimate.decode
+        return ask(self.model, self.gpu, self.backend, points)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A table understood: the rows of each question, the numbers of all rows, and what is wrong with some rows."""
+
+    questions: tuple[tuple[Question, Rows], ...]
+    numbers: Mapping[str, FloatArray]
+    faults: Mapping[int, str]
+
+    def points(self, question: Question, rows: Rows) -> Points:
+        """The layouts and loads of some rows, experts laid out where the table leaves it open."""
+        columns = {name: column[rows] for name, column in self.numbers.items()}
+        open_or_given = (columns[name] for name in ("tp", "dp", "moe_tp", "moe_ep"))
+        moe_tp, moe_ep = lay_out_experts(question.model, *open_or_given)
+        return Points.of(**{**columns, "moe_tp": moe_tp, "moe_ep": moe_ep})
+
+
+def understand(table: Table, *, defaults: Mapping[str, str] | None = None, online: bool = False) -> Asked:
+    """The questions of a table. `defaults` stand in for empty cells and absent columns; `online` may ask the hub."""
+    texts = {name: table.column(name, (defaults or {}).get(name, "")) for name in (*OF_A_QUESTION, *NUMBERS)}
+    faults: dict[int, list[str]] = {row: [fault] for row, fault in table.faults.items()}
+    numbers = {}
+    for name, rule in NUMBERS.items():
+        numbers[name], wrong = _numbers(name, rule, texts[name])
+        for row, fault in wrong:
+            faults.setdefault(row, []).append(fault)
+    keys: dict[tuple[str, ...], list[int]] = {}
+    for row, key in enumerate(zip(*(texts[name] for name in OF_A_QUESTION), strict=True)):
+        keys.setdefault(key, []).append(row)
+    find = cache(lambda name: models.load(name, online=online))
+    questions: dict[Question, list[int]] = {}
+    for key, rows in keys.items():
+        question, why = _question(dict(zip(OF_A_QUESTION, key, strict=True)), find)
+        for row in rows if why else ():
+            faults.setdefault(row, []).extend(why)
+        sound = [row for row in rows if row not in faults]
+        if question is not None and sound:
+            questions.setdefault(question, []).extend(sound)
+    return Asked(
+        tuple((question, np.array(rows, dtype=np.int64)) for question, rows in questions.items()),
+        numbers,
+        {row: "; ".join(why) for row, why in faults.items()},
+    )
+
+
+def _numbers(name: str, rule: Number, texts: Sequence[str]) -> tuple[FloatArray, list[tuple[int, str]]]:
+    """A column of numbers, and the rows whose cell is none."""
+    known: dict[str, float] = {}
+    complaints: dict[str, str] = {}
+    for text in set(texts):
+        try:
+            known[text] = _number(rule, text)
+        except ValueError as error:
+            known[text], complaints[text] = 1.0, f"{name}: Invalid value: {text[:40]!r}: {error}"
+    wrong = [(row, complaints[text]) for row, text in enumerate(texts) if text in complaints] if complaints else []
+    return np.array([known[text] for text in texts], dtype=np.float64), wrong
+
+
+def _number(rule: Number, text: str) -> float:
+    if not text:
+        return rule.default
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("must be a number") from None
+    if not math.isfinite(value) or value >= TOO_LARGE:
+        raise ValueError(f"must be a number below {TOO_LARGE:,.0f}")
+    if value < rule.least or (rule.positive and not value):
+        raise ValueError("must be greater than 0" if rule.positive else f"must be at least {rule.least:g}")
+    if rule.whole and value != int(value):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _question(cells: Mapping[str, str], find: Callable[[str], Model]) -> tuple[Question | None, list[str]]:
+    """The question of some cells, or None and what is wrong with them."""
+    wrong: list[str] = []
+
+    def attempt(column: str, read: Callable[[str], Any]) -> Any:
+        try:
+            return read(cells[column])
+        except DynamoError as error:
+            more = error.why if column == "model" else error.next  # why: a list of all GPUs; next: three ways out
+            wrong.append(f"{column}: {error.what}" + (f": {more}" if more else ""))
+        except ValueError as error:
+            wrong.append(f"{column}: {error}")
+        return None
+
+    gpu = attempt("gpu_sku", gpu_of)
+    model = attempt("model", lambda text: find(_required(text)))
+    backend = attempt("backend", lambda text: _one_of(text or ENGINES[0], [str(engine) for engine in ENGINES]))
+    quantization = attempt("quantization", lambda text: _one_of(text, QUANTIZATIONS) if text else "")
+    kv_dtype = attempt(
+        "kv_cache_dtype", lambda text: _one_of(text, KV_DTYPES) if text and text.lower() != "auto" else ""
+    )
+    mode = attempt("mode", lambda text: _one_of(text or MODES[0], MODES))
+    arrival = attempt("arrival", lambda text: _one_of(text or ARRIVALS[0], ARRIVALS))
+    wait = attempt("admission_wait_steps", lambda text: _number(WAIT, text))
+    if wrong:
+        return None, wrong
+    model = replace(model, quantization=quantization or model.quantization)
+    model = replace(model, kv_dtype=kv_dtype or estimate.usual_kv_dtype(model, gpu))
+    if mode != "agg":  # only an engine that also prefills sees how requests arrive
+        return Question(model, gpu, backend, cast(Mode, mode)), []
+    return Question(model, gpu, backend, "agg", cast(Arrival, arrival), wait), []
+
+
+def gpu_of(text: str) -> Gpu:
+    """The GPU of a SKU or of a product name (`H200-SXM5-141GB`). Raises InputError, ValueError where it is empty."""
+    sku = _required(text).lower()
+    if sku not in hardware.skus() and "_" not in sku:
+        sku = sku_of(text) or sku
+    return hardware.gpu(sku)
+
+
+def _required(text: str) -> str:
+    if not text:
+        raise ValueError("Required value")
+    return text
+
+
+def _one_of(text: str, known: Sequence[str]) -> str:
+    plain = text.lower().replace("-", "_")
+    plain = SPELLINGS.get(plain, plain)
+    if plain in known:
+        return plain
+    near = did_you_mean(plain, known)
+    hint = f"; did you mean {near}?" if near else ""
+    raise ValueError(f"Unsupported value: {text[:40]!r}: known are {', '.join(known)}{hint}")
+
+
+def lay_out_experts(
+    model: Model, tp: FloatArray, dp: FloatArray, moe_tp: FloatArray | None = None, moe_ep: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Ranks over which experts are split (TP) and spread (EP), where both or one of them is left open (None or NaN).
+
+    All three engines split each expert over all ranks unless told otherwise; with attention data parallelism, and
+    where the width of an expert does not split evenly, experts are spread, as recipes for such models do. Dense models
+    have neither: 1, and `moe_tp = tp` says the same of an MLP.
+    """
+    ranks = tp * dp
+    moe_tp = np.full_like(ranks, np.nan) if moe_tp is None else moe_tp
+    moe_ep = np.full_like(ranks, np.nan) if moe_ep is None else moe_ep
+    if not model.is_moe:
+        split = np.where(np.isnan(moe_tp) | (moe_tp == tp), 1.0, moe_tp)
+        return split, np.where(np.isnan(moe_ep), 1.0, moe_ep)
+    tile = FP8_BLOCK if model.quantization == "fp8_block" else 1
+    spread = (dp > 1) | (np.mod(model.expert_intermediate / tile, ranks) != 0)
+    both = np.isnan(moe_tp) & np.isnan(moe_ep)
+    found = np.where(both, np.where(spread, 1.0, ranks), moe_tp)
+    found = np.where(np.isnan(found), np.maximum(np.floor(ranks / moe_ep), 1.0), found)
+    return found, np.where(np.isnan(moe_ep), np.maximum(np.floor(ranks / found), 1.0), moe_ep)
