@@ -1,6 +1,7 @@
 """A config.json from the Hugging Face hub, for models that neither a directory nor the catalogue knows.
 
-Answers are kept for a day in the user's cache, and for longer as what is left where the hub cannot be reached.
+Answers are kept for a day in the user's cache, and for longer as what is left where the hub cannot be asked; where it
+says no (no such repository, no access), that holds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ class HubError(Exception):
     """Why the hub gave no config, as one clause."""
 
 
+class HubUnavailable(HubError):
+    """The hub could not say: it may have the config all the same."""
+
+
 def config(name: str) -> dict[str, Any]:
     """The config.json of a repository, with ModelOpt's quantisation file merged in.
 
@@ -35,7 +40,7 @@ def config(name: str) -> dict[str, Any]:
             return _object(kept.read_bytes())
     try:
         found = _asked(name)
-    except HubError:
+    except HubUnavailable:
         with contextlib.suppress(OSError, ValueError):
             return _object(kept.read_bytes())
         raise
@@ -87,10 +92,13 @@ def _json(name: str, file: str) -> dict[str, Any] | None:
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return None
-        refused = "the repository is gated or private, set HF_TOKEN" if error.code in (401, 403) else "try again later"
-        raise HubError(f"the hub answered {error.code} ({refused})") from error
+        if error.code in (401, 403):
+            raise HubError(
+                f"the hub answered {error.code} (the repository is gated or private, set HF_TOKEN)"
+            ) from error
+        raise HubUnavailable(f"the hub answered {error.code} (try again later)") from error
     except (OSError, ValueError) as error:
-        raise HubError(f"the hub could not be read ({error})") from error
+        raise HubUnavailable(f"the hub could not be read ({error})") from error
     if not isinstance(loaded, dict):
         raise HubError(f"{file} of {name} is not an object")
     return loaded
