@@ -86,6 +86,8 @@ def _shape(model: Model, style: Style) -> str:
         )
     if model.window_layers:
         pairs.append(("window", f"{model.window:,} tokens in {count(model.window_layers, 'layer')}"))
+    if model.mtp_layers:
+        pairs.append(("MTP", f"{count(model.mtp_layers, 'layer')} to speculate with; estimates are without"))
     return fields(pairs, style)
 
 

@@ -118,6 +118,7 @@ def from_config(name: str, config: Mapping[str, Any]) -> Model:
         window_layers=window_layers,
         query_key_norm=fields.flag("use_qk_norm", fields.type.startswith(QUERY_KEY_NORM)),
         gated_attention=fields.flag("attn_output_gate", fields.type.startswith(("qwen3_next", "qwen3_5"))),
+        mtp_layers=fields.optional("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules"),
         tied_embeddings=fields.flag("tie_word_embeddings", bool(config.get("tie_word_embeddings", tied))),
         mlp_matrices=2 if fields.type in PLAIN_MLP else 3,
         quantization=quantization,

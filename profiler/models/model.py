@@ -81,6 +81,7 @@ class Model:
     query_key_norm: bool = False
     gated_attention: bool = False
     tied_embeddings: bool = False
+    mtp_layers: int = 0  # layers for multi-token prediction, which engines load only to speculate; in no other number
     quantization: Quantization = "bf16"
     kv_dtype: KvDtype = "bf16"
     remote_code: bool = False  # whether the checkpoint brings code that engines run only where they are told to
