@@ -78,7 +78,7 @@ def _metrics(answer: Answer, style: Style) -> str:
             Cell(title, Color.BOLD),
             number(float(value[0])),
             f"{number(float(low[0]))} – {number(float(high[0]))}",
-            answer.provenance,
+            answer.provenance(0),
         ]
         for title, value, low, high in lines
     ]
@@ -103,7 +103,9 @@ def _metrics(answer: Answer, style: Style) -> str:
 
 def _trust(answer: Answer, style: Style) -> str:
     sku = answer.question.gpu.sku
-    if answer.estimates.provenance == "measured":
+    if answer.staged(0):
+        text = "Transferred: no measurement had pipeline stages; intervals are wider for it"
+    elif answer.estimates.provenance == "measured":
         text = f"Measured: coefficients were fitted to measurements on {sku}"
     else:
         text = f"Transferred: nobody measured {sku}; coefficients come from other GPUs, by data sheet"

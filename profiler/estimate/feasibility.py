@@ -29,6 +29,9 @@ DTYPE_FAMILIES = {
     "int4": {"turing", "ampere", "ada", "hopper", "blackwell", "cdna3"},
     "fp4": {"ampere", "ada", "hopper", "blackwell", "cdna3"},
 }
+# Attention that an engine does not cut into pipeline stages: SGLang's models with linear attention (Qwen3-Next) assert
+# that they are the first and the last stage. vLLM and TensorRT-LLM take stages for all that the catalogue has.
+UNSTAGED_ATTENTION: dict[str, set[str]] = {"vllm": set(), "sglang": {"lin"}, "trtllm": set()}
 
 
 def points_at_fault(model: Model, gpu: Gpu, engine: str, points: Points) -> Reasons:
@@ -42,7 +45,8 @@ def points_at_fault(model: Model, gpu: Gpu, engine: str, points: Points) -> Reas
         (Reason.NOT_POSITIVE, ~sane),
         (Reason.ENGINE, everywhere & (gpu.family not in ENGINE_FAMILIES[engine])),
         (Reason.DTYPE, everywhere & (gpu.family not in DTYPE_FAMILIES[PRECISIONS[model.quantization]])),
-        (Reason.PIPELINE, whole.pp > 1),
+        (Reason.PIPELINE, (whole.pp > 1) & (model.attention in UNSTAGED_ATTENTION[engine])),
+        (Reason.STAGES, whole.pp > model.layers),
         (Reason.CONTEXT, whole.isl + whole.osl > model.context),
         (Reason.HEADS, ~_heads_split(model, whole)),
         (Reason.MLP, _rest(model.intermediate if model.dense_layers else 0, whole.tp)),

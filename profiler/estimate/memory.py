@@ -39,16 +39,21 @@ def held_tokens(points: Points) -> FloatArray:
 
 
 def memory(system: System, points: Points) -> Memory:
-    """The memory of one engine. Layers with a sliding window keep no more tokens than the window."""
+    """The memory of one engine. Layers with a sliding window keep no more tokens than the window.
+
+    Of pipeline stages the fullest counts: layers that do not divide make it larger, and it holds the embedding or the
+    output projection (both ends hold a tied one).
+    """
     model = system.model
+    stage = np.ceil(model.layers / points.pp) / model.layers
+    ends = np.where(points.pp > 1, 1, 1 if model.tied_embeddings else 2)
     weights = (
         dense_parameters(system, points) * system.dense_bytes
         + model.expert_parameters / points.ranks * system.expert_bytes
-        + (1 if model.tied_embeddings else 2) * 2 * model.hidden * model.vocab / points.tp
-    )
+    ) * stage + ends * 2 * model.hidden * model.vocab / points.tp
     for_kv = system.gpu.memory_bytes * system.coefficients.memory_use - weights - BESIDE_WEIGHTS_BYTES
     held, windowed = held_tokens(points), model.window_layers / model.layers
     kept = 1 - windowed + windowed * np.minimum(held, model.window) / held
-    per_token = system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards)
+    per_token = system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards) * stage
     kv_tokens = points.dp * np.maximum(for_kv, 0.0) / per_token
     return Memory(weights, for_kv, per_token, np.floor(kv_tokens), kv_tokens / held)

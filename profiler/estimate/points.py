@@ -30,6 +30,7 @@ class Reason(IntEnum):
     DATA_PARALLEL = 10
     PIPELINE = 11
     CONCURRENCY = 12
+    STAGES = 13
 
 
 REASONS: tuple[str, ...] = (
@@ -44,8 +45,9 @@ REASONS: tuple[str, ...] = (
     "MLP width not divisible by TP",
     "experts not divisible by EP, or moe_tp * moe_ep is not tp * dp",
     "attention data parallelism is only for models with experts",
-    "pipeline parallelism is not estimated",
+    "this engine does not run this model in pipeline stages",
     "more running sequences than the KV cache holds",
+    "more pipeline stages than layers",
 )
 
 

@@ -16,12 +16,11 @@ import numpy as np
 
 from profiler.estimate.coefficients import Arrival, ServingCoefficients, serving_coefficients
 from profiler.estimate.memory import Memory
-from profiler.estimate.operations import Batch
 from profiler.estimate.points import FloatArray, Points
-from profiler.estimate.step import decode_ms, host_ms, step_ms
+from profiler.estimate.stages import CHUNK_TOKENS, decode_ms, full_prefill_ms, prefill_ms, staged
+from profiler.estimate.step import host_ms
 from profiler.estimate.system import System
 
-CHUNK_TOKENS = 8192.0  # prompt tokens that engines put into one step by default
 ADMISSION_DOUBLINGS = 3  # how abruptly KV memory limits the running requests: a norm of order 2^3
 LATE_STEP = 0.4  # a request that arrives anywhere in a step: the 90th percentile waits 0.4 steps longer than the mean
 LATE_IN_BURST = 0.8  # prompts ahead are uniform in a burst: the 90th percentile has 1.8 times the mean
@@ -50,11 +49,12 @@ def aggregated(
     running = smooth_min(flight, np.maximum(memory.max_concurrency, 1.0))
     decode = decode_ms(system, points, running)
     marginal = marginal_prefill_ms(system, points)
-    itl = decode + serving.mixing * running / points.osl * marginal
+    mixed = marginal_prefill_ms(system, points, running) if staged(points) else marginal
+    itl = decode + serving.mixing * running / points.osl * mixed
     steps = serving.first_token_steps + system.coefficients.admission * admission_wait_steps
     ahead = _prompts_ahead(serving, flight, arrival)
-    prompts = Batch.prefilling(points, 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0))
-    ttft = serving.first_token_ms + steps * itl + serving.prefill_factor * step_ms(system, points, prompts)
+    prompts = prefill_ms(system, points, 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0))
+    ttft = serving.first_token_ms + steps * itl + serving.prefill_factor * prompts
     queue = Queue.of(points, marginal, running, decode)
     if arrival == "steady":
         ttft = ttft + queue.mean_ms
@@ -92,7 +92,7 @@ def prefill(system: System, points: Points) -> Latency:
     """A prefill worker: one prompt alone. Memory is that of a saturated worker."""
     serving = serving_coefficients(system.model, system.gpu, system.engine, "steady")
     one = np.ones_like(points.isl)
-    alone = step_ms(system, points, Batch.prefilling(points, one, one))
+    alone = prefill_ms(system, points, one, one)
     ttft = serving.first_token_ms + host_ms(system, points, one) + serving.prefill_factor * alone
     return Latency(ttft, ttft, np.zeros_like(ttft), _full_step_prompts(points))
 
@@ -100,7 +100,7 @@ def prefill(system: System, points: Points) -> Latency:
 def prefill_rate(system: System, points: Points) -> FloatArray:
     """Prompts/s of a saturated prefill worker: full steps, back to back, on every data-parallel rank."""
     prompts = _full_step_prompts(points)
-    full = step_ms(system, points, Batch.prefilling(points, prompts, prompts / points.dp))
+    full = full_prefill_ms(system, points, prompts, prompts / points.dp)
     return 1e3 * prompts / (full + host_ms(system, points, prompts))
 
 
@@ -111,15 +111,17 @@ def decode(system: System, points: Points) -> Latency:
     return Latency(np.zeros_like(itl), np.zeros_like(itl), itl, running)
 
 
-def marginal_prefill_ms(system: System, points: Points) -> FloatArray:
+def marginal_prefill_ms(system: System, points: Points, sequences: FloatArray | None = None) -> FloatArray:
     """Milliseconds that one more prompt adds: the step of a full chunk, per prompt (weights are streamed anyway).
+
+    `sequences` that decode beside it: with fewer than pipeline stages, prompts hold them up for longer (None: enough).
 
     With attention data parallelism all ranks wait for the one that prefills, so that part of the others' prompts
     counts as this rank's (fitted).
     """
     prompts = np.maximum(1.0, CHUNK_TOKENS / points.isl)
     stalled = prompts * (1 + system.coefficients.data_parallel_stall * (points.dp - 1)) / points.dp
-    return step_ms(system, points, Batch.prefilling(points, prompts, stalled)) / prompts
+    return full_prefill_ms(system, points, prompts, stalled, sequences) / prompts
 
 
 def smooth_min(a: FloatArray, b: FloatArray) -> FloatArray:

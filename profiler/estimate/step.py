@@ -33,8 +33,3 @@ def step_ms(system: System, points: Points, batch: Batch) -> FloatArray:
 def host_ms(system: System, points: Points, sequences: FloatArray) -> FloatArray:
     """Milliseconds per decode step that the host adds: scheduling, sampling, detokenising."""
     return system.coefficients.host_ms + system.coefficients.host_request_ms * sequences / points.dp
-
-
-def decode_ms(system: System, points: Points, sequences: FloatArray) -> FloatArray:
-    """Milliseconds per token of `sequences` that only decode."""
-    return step_ms(system, points, Batch.decoding(points, sequences)) + host_ms(system, points, sequences)

@@ -36,10 +36,14 @@ class Answer:
     points: Points
     estimates: Estimates
 
-    @property
-    def provenance(self) -> str:
+    def staged(self, place: int) -> bool:
+        """Whether a row's layout has pipeline stages, which no measurement had."""
+        return bool(self.points.pp[place] > 1)
+
+    def provenance(self, place: int) -> str:
         """`measured` or `transferred`, and ` calibrated` where measurements of the deployment shifted the estimate."""
-        return self.estimates.provenance + (" calibrated" if self.estimates.calibrated else "")
+        whence = "transferred" if self.staged(place) else self.estimates.provenance
+        return whence + (" calibrated" if self.estimates.calibrated else "")
 
     def why_not(self, place: int) -> str:
         """The reason why a row has no answer, empty where it has one."""
@@ -77,7 +81,7 @@ def columns(asked: Asked, found: Sequence[Answer], length: int) -> Mapping[str, 
             numbers[name][answer.rows] = np.where(answered, values, np.nan)
         for place, row in enumerate(answer.rows.tolist()):
             if answered[place]:
-                provenance[row] = answer.provenance
+                provenance[row] = answer.provenance(place)
             else:
                 reason[row] = answer.why_not(place)
     texts = {"provenance": provenance, "reason": reason}

@@ -27,6 +27,7 @@ from profiler.models import load
 SMALL, DENSE, MOE, MLA = (
     load(name) for name in ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-R1")
 )
+HYBRID = load("Qwen/Qwen3-Next-80B-A3B-Instruct")
 H200 = gpu("h200_sxm")
 
 
@@ -63,7 +64,10 @@ def test_a_sentence_exists_for_every_reason():
         (Reason.ENGINE, SMALL, {"sku": "mi300", "engine": "trtllm"}),
         (Reason.HEADS, DENSE, {"tp": 3}),
         (Reason.DATA_PARALLEL, DENSE, {"dp": 2}),
-        (Reason.PIPELINE, DENSE, {"pp": 2}),
+        (Reason.ANSWERED, DENSE, {"pp": 2}),
+        (Reason.STAGES, DENSE, {"pp": 65}),
+        (Reason.PIPELINE, HYBRID, {"pp": 2, "tp": 4, "moe_ep": 4, "engine": "sglang"}),
+        (Reason.ANSWERED, HYBRID, {"pp": 2, "tp": 4, "moe_ep": 4, "engine": "vllm"}),
         (Reason.EXPERTS, MOE, {"tp": 2}),
         (Reason.EXPERTS, MOE, {"tp": 6, "moe_ep": 6, "isl": 1, "model_heads": 6}),
         (Reason.ANSWERED, MOE, {"tp": 1, "dp": 2, "moe_ep": 2}),
