@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crds.errors import NoCandidate
 from profiler.estimate import REASONS, Reason
-from profiler.pick.goals import Goal, Goals, Limit, goals
+from profiler.pick.goals import Goal, Goals, Limit, Tie, goals
 from profiler.pick.pareto import frontier
 from profiler.pick.scaling import shortfall
 from profiler.profile import Alternative, Configuration, Layout, Searched, Target
 from profiler.request import Request
-from profiler.search.columns import Candidates, FloatColumn, IntColumn, significant
+from profiler.search.columns import Candidates, IntColumn, SingleColumn, significant
 
 if TYPE_CHECKING:
     from profiler.request import Hardware
@@ -58,10 +58,10 @@ def choose(request: Request, found: Candidates) -> Pick:
         raise no_candidate(request, found.excluded)
     wanted = goals(request, found)
     miss = worst_miss(wanted.limits, len(found))
-    order = (Goal(-miss, lambda _pick, _other: ""), *wanted.goals, *wanted.ties)
+    order: tuple[Goal | Tie, ...] = (Goal(-miss, lambda _pick, _other: ""), *wanted.goals, *wanted.ties)
     winner = best(np.arange(len(found)), order)
     met = bool(miss[winner] == 0)
-    bound = _binding(wanted, winner, met)
+    bound = _binding(wanted, np.arange(len(found)), winner, met)
     edge = frontier(found.throughput_per_user, found.throughput_per_gpu)
     cloud = np.arange(0, len(found), -(-len(found) // CLOUD_POINTS))
     return Pick(
@@ -119,38 +119,38 @@ def _configuration(request: Request, found: Candidates, row: int) -> Configurati
     return found.configuration(row, itl_limit_ms=limit)
 
 
-def worst_miss(limits: Sequence[Limit], rows: int) -> FloatColumn:
+def worst_miss(limits: Sequence[Limit], rows: int) -> SingleColumn:
     """How far each row is beyond the limit that it misses most, relative to it; 0 where all are met."""
-    worst = np.zeros(rows)
+    worst = np.zeros(rows, dtype=np.float32)
     for limit in limits:
         np.maximum(worst, limit.miss, out=worst)
     return worst
 
 
-def best(rows: IntColumn, order: Sequence[Goal]) -> int:
+def best(rows: IntColumn, order: Sequence[Goal | Tie]) -> int:
     """The first of `rows` that no other beats, comparing goal by goal."""
     for goal in order:
-        values = goal.column[rows]
+        values = goal.at(rows)
         rows = rows[values == values.max()]
         if len(rows) == 1:
             break
     return int(rows[0])
 
 
-def _binding(wanted: Goals, winner: int, met: bool) -> frozenset[str]:
+def _binding(wanted: Goals, rows: IntColumn, winner: int, met: bool) -> frozenset[str]:
     """The limits without which a better answer exists; where limits are missed, the one that is missed most."""
     if not met:
         return frozenset({max(wanted.limits, key=lambda limit: float(limit.miss[winner])).name})
-    return frozenset(limit.name for limit in _holding(wanted, np.arange(len(wanted.ties[0].column)), winner))
+    return frozenset(limit.name for limit in _holding(wanted, rows, winner))
 
 
 def _holding(wanted: Goals, rows: IntColumn, row: int) -> list[Limit]:
     """The limits that keep the best of `rows`, which is `row`, from being better."""
     holding = []
     for limit in wanted.limits:
-        others = worst_miss([other for other in wanted.limits if other is not limit], len(limit.values))
-        free = best(rows[others[rows] == 0], wanted.goals)
-        gains = [float(goal.column[free] - goal.column[row]) for goal in wanted.goals]
+        kept = [other.miss[rows] == 0 for other in wanted.limits if other is not limit]
+        free = best(rows[np.logical_and.reduce(kept)] if kept else rows, wanted.goals)
+        gains = [float(goal.at(free)) - float(goal.at(row)) for goal in wanted.goals]
         if next((gain for gain in gains if gain), 0.0) > 0:
             holding.append(limit)
     return holding
@@ -182,15 +182,15 @@ def _target(limit: Limit, row: int, binding: bool) -> Target:
     return Target(limit.name, limit.limit, value, met=bool(limit.miss[row] == 0), binding=binding)
 
 
-def _runners_up(found: Candidates, order: Sequence[Goal], winner: int) -> list[int]:
+def _runners_up(found: Candidates, order: Sequence[Goal | Tie], winner: int) -> list[int]:
     """The best of every backend, mode and kind of layout, and of every layout; best first, without the winner."""
     engine = found.engine
     kinds = {kind: number for number, kind in enumerate(dict.fromkeys(_kind(layout) for layout in found.layouts))}
-    kind = np.array([kinds[_kind(layout)] for layout in found.layouts])
-    layout = found.engines.layout[engine]
-    family = (found.engines.backend[engine] * 2 + found.disaggregated) * len(kinds) + kind[layout]
+    kind = np.array([kinds[_kind(layout)] for layout in found.layouts], dtype=np.int16)
+    layout = found.engines.layout.astype(np.int16)[engine]  # few bits, which sort fast
+    family = (found.engines.backend.astype(np.int16)[engine] * 2 + found.disaggregated) * len(kinds) + kind[layout]
     rows = {*_best_of_each(family, order), *_best_of_each(layout, order)} - {winner}
-    return sorted(rows, key=lambda row: [-float(goal.column[row]) for goal in order])
+    return sorted(rows, key=lambda row: [-float(goal.at(row)) for goal in order])
 
 
 def _like(found: Candidates, row: int) -> IntColumn:
@@ -200,7 +200,7 @@ def _like(found: Candidates, row: int) -> IntColumn:
     return np.flatnonzero(same & (found.disaggregated == found.disaggregated[row]))
 
 
-def _best_of_each(group: NDArray[np.int64], order: Sequence[Goal]) -> list[int]:
+def _best_of_each(group: NDArray[Any], order: Sequence[Goal | Tie]) -> list[int]:
     by_group = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[by_group], prepend=-1))
     return [best(rows, order) for rows in np.split(by_group, starts[1:])]
@@ -213,18 +213,18 @@ def _kind(layout: Layout) -> str:
     return "TEP" if layout.moe_ep > 1 else "TP"
 
 
-def _why_not(wanted: Goals, miss: FloatColumn, order: Sequence[Goal], winner: int, row: int) -> str:
+def _why_not(wanted: Goals, miss: SingleColumn, order: Sequence[Goal | Tie], winner: int, row: int) -> str:
     """The first thing in which `row` is worse than the winner."""
     if miss[row] > miss[winner]:
         return max(wanted.limits, key=lambda limit: float(limit.miss[row])).says(row)
     for goal in order[1:]:
-        pick, other = float(goal.column[winner]), float(goal.column[row])
+        pick, other = float(goal.at(winner)), float(goal.at(row))
         if pick != other:
             return goal.says(pick, other)
     return "equal to the pick"
 
 
-def _searched(found: Candidates, limits: Sequence[Limit], miss: FloatColumn) -> Searched:
+def _searched(found: Candidates, limits: Sequence[Limit], miss: SingleColumn) -> Searched:
     excluded = dict(found.excluded)
     for limit in limits:
         missed = int(np.count_nonzero(limit.miss))

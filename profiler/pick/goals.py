@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crds.vocabulary import OptimizationType
 from profiler.request import Request
-from profiler.search.columns import Candidates, FloatColumn
+from profiler.search.columns import Candidates, SingleColumn
 
 _TIMES = 10  # from here on people read a ratio more easily than percent
 
@@ -25,17 +25,18 @@ class Limit:
     title: str
     unit: str
     limit: float
-    values: FloatColumn
+    values: SingleColumn
     at_most: bool = True
 
     @cached_property
-    def miss(self) -> FloatColumn:
+    def miss(self) -> SingleColumn:
         """How far beyond the limit, relative to it, in whole percent: 0 is met, 0.01 anything up to 1 % beyond.
 
         Whole percent, since a finer distance is far below what estimates resolve, and would buy itself with throughput.
         """
-        ratio = self.values / self.limit if self.at_most else self.limit / self.values
-        whole: FloatColumn = np.ceil(100 * np.maximum(ratio - 1 - 1e-6, 0)) / 100
+        values = self.values.astype(np.float64)
+        ratio = values / self.limit if self.at_most else self.limit / values
+        whole: SingleColumn = (np.ceil(100 * np.maximum(ratio - 1 - 1e-6, 0)) / 100).astype(np.float32)
         return whole
 
     def says(self, row: int) -> str:
@@ -65,6 +66,22 @@ class Goal:
     says: Callable[[float, float], str]
     gains: Callable[[float, float], str] = lambda _new, _old: "an equal that is simpler"
 
+    def at(self, rows: Any) -> Any:
+        """Its value in one row, or in some."""
+        return self.column[rows]
+
+
+@dataclass(frozen=True)
+class Tie:
+    """One quantity to maximise among equals, worked out only for the rows that are; `why` tells why others lost."""
+
+    at: Callable[[Any], Any]
+    why: str
+
+    def says(self, _pick: float, _other: float) -> str:
+        """Why the lower one lost."""
+        return self.why
+
 
 @dataclass(frozen=True)
 class Goals:
@@ -72,7 +89,7 @@ class Goals:
 
     limits: tuple[Limit, ...]
     goals: tuple[Goal, ...]
-    ties: tuple[Goal, ...]
+    ties: tuple[Tie, ...]
     text: str
 
 
@@ -128,27 +145,32 @@ def _per_pool(found: Candidates, latency: bool) -> tuple[str, tuple[Goal, ...]]:
     return "most tokens/s/GPU of each engine, for a planner to scale", (decode, prefill)
 
 
-def _ties(found: Candidates) -> tuple[Goal, ...]:
+def _ties(found: Candidates) -> tuple[Tie, ...]:
     """What decides between equals, in a fixed order, so that the same request always gets the same answer."""
-    engines = found.engines
-    layout = engines.layout
-    prompts = found.replicas * found.prefill_workers * engines.requests_per_s[found.prefill].astype(np.float32)
-    columns = (
-        (-found.gpus, "equal, on more GPUs"),
-        (~found.disaggregated, "equal, with prefill and decode apart"),
+    engines, layout = found.engines, found.engines.layout
+
+    def prompts(rows: Any) -> Any:
+        each = engines.requests_per_s[found.prefill[rows]].astype(np.float32)
+        number = found.replicas[rows].astype(np.float64) * found.prefill_workers[rows]
+        return np.where(found.prefill[rows] < 0, 0, number * each)
+
+    return (
+        Tie(lambda rows: -found.gpus[rows], "equal, on more GPUs"),
+        Tie(lambda rows: found.prefill[rows] < 0, "equal, with prefill and decode apart"),
         # Where decode is what limits, spare prefill takes the bursts.
-        (np.where(found.disaggregated, prompts, 0), "equal, with less prefill to spare"),
-        (-engines.backend[found.engine], "equal, from a backend later in the order vllm, sglang, trtllm"),
-        (-engines.gpus[found.engine], "equal, with larger engines"),
-        (-layout[found.engine], "equal, in a later layout"),
-        (-np.where(found.disaggregated, layout[found.prefill], 0), "equal, in a later prefill layout"),
-        (found.request_rate, "equal, with less throughput"),
+        Tie(prompts, "equal, with less prefill to spare"),
+        Tie(
+            lambda rows: -engines.backend[found.engine[rows]],
+            "equal, from a backend later in the order vllm, sglang, trtllm",
+        ),
+        Tie(lambda rows: -engines.gpus[found.engine[rows]], "equal, with larger engines"),
+        Tie(lambda rows: -layout[found.engine[rows]], "equal, in a later layout"),
+        Tie(
+            lambda rows: -np.where(found.prefill[rows] < 0, 0, layout[found.prefill[rows]]),
+            "equal, in a later prefill layout",
+        ),
+        Tie(lambda rows: found.request_rate[rows], "equal, with less throughput"),
     )
-    return tuple(Goal(column.astype(np.float64), _always(why)) for column, why in columns)
-
-
-def _always(why: str) -> Callable[[float, float], str]:
-    return lambda _pick, _other: why
 
 
 def _most(what: str, column: NDArray[Any]) -> Goal:
@@ -160,7 +182,7 @@ def _most(what: str, column: NDArray[Any]) -> Goal:
     )
 
 
-def _least(what: str, column: FloatColumn) -> Goal:
+def _least(what: str, column: SingleColumn) -> Goal:
     """As little as possible of something."""
     return Goal(
         -column,

@@ -65,7 +65,7 @@ def _with_more_latency(found: Candidates, wanted: Goals, limit: Limit, row: int)
 def _gain(after: Goals, before: Goals, new: int, old: int) -> str:
     """The first goal in which `new` is clearly better than `old`, said in words."""
     for goal, was in zip(after.goals, before.goals, strict=True):
-        value, had = float(goal.column[new]), float(was.column[old])
+        value, had = float(goal.at(new)), float(was.at(old))
         if abs(value - had) > (_CLEARLY - 1) * abs(had):
             return goal.gains(value, had) if value > had else NOTHING
     return NOTHING
@@ -79,7 +79,7 @@ def _with_more_gpus(request: Request, model: Model, wanted: Goals, pick: Pick) -
     found = search.candidates(larger, model)
     after = goals(larger, found)
     allowed = np.flatnonzero(worst_miss(after.limits, len(found)) == 0)
-    counts = _gpus_to_beat(found, after, float(wanted.goals[0].column[pick.row]))[allowed]
+    counts = _gpus_to_beat(found, after, float(wanted.goals[0].at(pick.row)))[allowed]
     reached = counts[counts <= larger.hardware.total_gpus]
     for count in _ascending(reached):
         trade = _with_gpus(_of_budget(request, count), found, wanted, pick)
@@ -138,13 +138,13 @@ def _ascending(counts: IntColumn) -> list[int]:
 def _to_meet(request: Request, model: Model, found: Candidates, wanted: Goals, row: int) -> tuple[Trade, ...]:
     """What would meet a missed SLA: the fewest GPUs, or else how far the limits would have to give way."""
     largest = _of_budget(request, request.hardware.total_gpus * LARGEST_BUDGET)
-    more = search.candidates(largest, model)
-    limits = goals(largest, more).limits
-    rows = np.flatnonzero(worst_miss(limits, len(more)) == 0)
-    needed = _replicas_for(more, limits)
-    counts = (_unit_gpus(more) * needed)[rows]
+    more = search.candidates(largest, model, within_targets=True)
+    more = more.take(worst_miss(goals(largest, more).limits, len(more)) == 0)
+    needed = _replicas_for(more, goals(largest, more).limits)
+    counts = _unit_gpus(more) * needed
     for count in _ascending(counts):
-        enough = rows[(counts <= count) & (_fit(_of_budget(request, count), more)[rows] >= needed[rows])]
+        rows = np.flatnonzero(counts <= count)
+        enough = rows[_fit(_of_budget(request, count), more.take(rows)) >= needed[rows]]
         if len(enough):
             label = _label(more, int(enough[0]), int(needed[enough[0]]))
             return (Trade(f"{count} GPUs", "meets all that was asked", label, count),)

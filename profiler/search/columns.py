@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FloatColumn = NDArray[np.float64]
 IntColumn = NDArray[np.int64]
+SingleColumn = NDArray[np.floating[Any]]
+CountColumn = NDArray[np.signedinteger[Any]]
 
 ROLES: Final[tuple[Role, ...]] = ("worker", "prefill", "decode")
 SIGNIFICANT: Final = 5  # digits of a published number: far finer than any estimate, coarser than rounding noise
@@ -53,8 +55,8 @@ class Engines:
     def __len__(self) -> int:
         return len(self.backend)
 
-    def take(self, rows: NDArray[Any]) -> Engines:
-        """The engines of these rows (indices or a mask)."""
+    def take(self, rows: NDArray[Any] | slice) -> Engines:
+        """The engines of these rows (indices, a mask or a slice)."""
         return Engines(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 
     @classmethod
@@ -93,30 +95,35 @@ class Candidates:
 
     `engine` is the row in `engines` of the engine that generates tokens, `prefill` that of the prefill engine, or -1
     in an aggregated deployment. `request_rate` (requests/s), `concurrency` (requests in flight) and `gpus` are those of
-    all replicas together. Latencies and rates are rounded to single precision, so that rounding noise, which differs
-    between CPUs, decides nothing.
+    all replicas together. Latencies and rates have single precision, so that rounding noise, which differs between
+    CPUs, decides nothing; with counts of 32 bits a million rows take 44 MB. Convert columns before calculating.
     """
 
     backends: tuple[Backend, ...]
     layouts: tuple[Layout, ...]
     engines: Engines
-    engine: IntColumn
-    prefill: IntColumn
-    workers: IntColumn
-    prefill_workers: IntColumn
-    replicas: IntColumn
-    gpus: IntColumn
-    concurrency: FloatColumn
-    ttft_ms: FloatColumn
-    itl_ms: FloatColumn
-    request_rate: FloatColumn
-    throughput_per_gpu: FloatColumn  # output tokens/s/GPU
+    engine: CountColumn
+    prefill: CountColumn
+    workers: CountColumn
+    prefill_workers: CountColumn
+    replicas: CountColumn
+    gpus: CountColumn
+    concurrency: SingleColumn
+    ttft_ms: SingleColumn
+    itl_ms: SingleColumn
+    request_rate: SingleColumn
+    throughput_per_gpu: SingleColumn  # output tokens/s/GPU
     osl: int
     provenance: str
     excluded: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.engine)
+
+    def take(self, rows: NDArray[Any]) -> Candidates:
+        """The deployments of these rows (indices or a mask), of the same engines."""
+        columns = {name: column[rows] for name, column in vars(self).items() if isinstance(column, np.ndarray)}
+        return replace(self, **columns)
 
     @property
     def disaggregated(self) -> NDArray[np.bool_]:
@@ -126,12 +133,12 @@ class Candidates:
     @property
     def throughput_per_user(self) -> FloatColumn:
         """Tokens/s that one user sees: 1000 / ITL."""
-        return 1000.0 / self.itl_ms
+        return 1000.0 / self.itl_ms.astype(np.float64)
 
     @property
     def e2e_latency_ms(self) -> FloatColumn:
         """TTFT plus the time of all further tokens."""
-        return self.ttft_ms + (self.osl - 1) * self.itl_ms
+        return self.ttft_ms.astype(np.float64) + (self.osl - 1) * self.itl_ms.astype(np.float64)
 
     def configuration(self, row: int, itl_limit_ms: float | None = None) -> Configuration:
         """One row as plain data.

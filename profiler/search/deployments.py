@@ -2,12 +2,13 @@
 
 Engines are estimated once each (backend, role, layout, concurrency: some hundred rows); deployments combine them
 (aggregated: one row per engine; disaggregated: every prefill with every decode engine, in all counts that fit together)
-without a loop over rows.
+without a loop over rows, and in blocks, so that what is calculated on the way stays small.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,19 +28,27 @@ if TYPE_CHECKING:
     from profiler.request import Hardware, Request
 
 NOT_FINITE: Final = "the estimate is not a positive number"
+PAIRS_AT_ONCE: Final = 16_384  # each becomes up to 39 rows of some 100 bytes before those that do not fit are left out
 PAIR_OVER_BUDGET: Final = "prefill and decode engines together need more GPUs than totalGpus"
+_ROUNDING: Final = 1.001  # far more than single precision and the tolerance of a target take
+
+Columns = dict[str, NDArray[Any]]  # those of `Candidates` that have a row for each deployment
 
 
-def candidates(request: Request, model: Model, shape: Shape | None = None) -> Candidates:
+def candidates(
+    request: Request, model: Model, shape: Shape | None = None, *, within_targets: bool = False
+) -> Candidates:
     """All deployments for `request`, in a fixed order; may be empty, and then `excluded` says why.
 
     A deployment has as many replicas as the budget allows, or as the load needs where `workload` names one, or one for
-    a planner to scale. With a `shape` it is that one deployment, at every load.
+    a planner to scale. With a `shape` it is that one deployment, at every load. `within_targets` leaves out most of
+    those that miss a latency target, before they cost time and memory.
     """
+    keep = within_targets and request.planner is None  # a planner's mode follows from what there is
     known: dict[Layout, int] = {}
     tables: list[Engines] = []
-    aggregated: list[Units] = []
-    disaggregated: list[Units] = []
+    aggregated: list[Columns] = []
+    disaggregated: list[Columns] = []
     excluded: Counter[str] = Counter()
     for index in range(len(request.backends)):
         scope = Scope.of(request, model, index, known, shape)
@@ -47,32 +56,51 @@ def candidates(request: Request, model: Model, shape: Shape | None = None) -> Ca
         worker, answer = scope.engines("worker", estimate.aggregated, grid=True)
         prefill, _ = scope.engines("prefill", estimate.prefill, grid=False)
         decode, _ = scope.engines("decode", estimate.decode, grid=True)
+        if keep:
+            worker, prefill, decode = (_within_targets(request, table) for table in (worker, prefill, decode))
         tables += [worker, prefill, decode]
-        aggregated.append(_aggregated(worker, request.hardware).shifted(start, 0))
+        aggregated.append(_replicated(scope, _aggregated(worker, request.hardware).shifted(start, 0)))
         first = start + len(worker)
-        disaggregated.append(_disaggregated(scope, prefill, decode).shifted(first + len(prefill), first))
+        for units in _disaggregated(scope, prefill, decode):
+            disaggregated.append(_replicated(scope, units.shifted(first + len(prefill), first)))
         excluded += scope.excluded
-    units = _of_modes(request, Units.stack(aggregated), Units.stack(disaggregated))
-    sound = np.isfinite(units.ttft_ms) & np.isfinite(units.itl_ms) & np.isfinite(units.rate)
-    sound &= (units.ttft_ms > 0) & (units.itl_ms > 0) & (units.rate > 0)
-    excluded += Counter({NOT_FINITE: int(np.count_nonzero(~sound))})
-    return _replicated(
-        request,
-        units.take(sound),
+    return Candidates(
+        **_joined(_of_modes(request, aggregated, disaggregated)),
         backends=request.backends,
         layouts=tuple(known),
         engines=Engines.stack(tables),
+        osl=request.workload.osl,
         provenance=answer.provenance + (" calibrated" if answer.calibrated else ""),
         excluded=dict(sorted(excluded.items())),
     )
 
 
-def _of_modes(request: Request, aggregated: Units, disaggregated: Units) -> Units:
+def _within_targets(request: Request, engines: Engines) -> Engines:
+    """The engines that alone, without queues and transfers, are no more than rounding beyond the latency targets."""
+    sla, osl = request.sla, request.workload.osl
+    kept = np.ones(len(engines), dtype=np.bool_)
+    for limit, values in (
+        (sla.ttft_ms, engines.ttft_ms),
+        (sla.itl_ms, engines.itl_ms),
+        (sla.e2e_latency_ms, engines.ttft_ms + (osl - 1) * engines.itl_ms),
+    ):
+        if limit is not None:
+            kept &= values <= _ROUNDING * limit
+    return engines.take(kept)
+
+
+def _of_modes(request: Request, aggregated: list[Columns], disaggregated: list[Columns]) -> list[Columns]:
     """Both modes; for a planner the one that it is configured for, or pools where two engines fit and else one."""
     if request.planner is None:
-        return Units.stack([aggregated, disaggregated])
-    mode = request.planner.get("mode") or ("disagg" if len(disaggregated.gpus) else "agg")
+        return aggregated + disaggregated
+    pools = any(len(block["gpus"]) for block in disaggregated)
+    mode = request.planner.get("mode") or ("disagg" if pools else "agg")
     return aggregated if mode == "agg" else disaggregated
+
+
+def _joined(blocks: list[Columns]) -> Columns:
+    """The columns of all blocks, in order. They are taken out of the blocks, so that no column is there twice."""
+    return {name: np.concatenate([block.pop(name) for block in blocks]) for name in tuple(blocks[0])}
 
 
 def _aggregated(engines: Engines, hardware: Hardware) -> Units:
@@ -90,16 +118,26 @@ def _aggregated(engines: Engines, hardware: Hardware) -> Units:
     )
 
 
-def _disaggregated(scope: Scope, prefill: Engines, decode: Engines) -> Units:
-    """Pools with their KV transfer: TTFT = wait + prefill + transfer, plus vLLM's first decode step."""
+def _disaggregated(scope: Scope, prefill: Engines, decode: Engines) -> Iterator[Units]:
+    """Pools with their KV transfer, in blocks of some decode engines with every prefill engine."""
+    step = max(1, PAIRS_AT_ONCE // max(1, len(prefill)))
+    found = 0
+    for start in range(0, max(1, len(decode)), step):
+        pools = _pools(scope, prefill, decode.take(slice(start, start + step)))
+        found += len(pools.gpus)
+        yield pools.shifted(start, 0)
+    if len(prefill) and len(decode) and not found:
+        scope.excluded[PAIR_OVER_BUDGET] += len(prefill) * len(decode)
+
+
+def _pools(scope: Scope, prefill: Engines, decode: Engines) -> Units:
+    """All pools of these engines: TTFT = wait + prefill + transfer, plus vLLM's first decode step."""
     hardware = scope.request.hardware
     if scope.shape:
         pools = counted_pairs(prefill, decode, hardware, scope.shape)
     else:
         pair = pairs if scope.request.planner is None else single_pairs
         pools = pair(prefill, decode, hardware, equal_tp=needs_equal_tp(scope.model, scope.backend))
-    if len(prefill) and len(decode) and not len(pools.gpus):
-        scope.excluded[PAIR_OVER_BUDGET] += len(prefill) * len(decode)
     ranks = {  # of one attention-DP rank: those share a prompt
         "prefill_gpus": (prefill.gpus // prefill.dp)[pools.prefill],
         "decode_gpus": (decode.gpus // decode.dp)[pools.engine],
@@ -122,9 +160,14 @@ def _disaggregated(scope: Scope, prefill: Engines, decode: Engines) -> Units:
     return pools.with_ttft(ttft)
 
 
-def _replicated(request: Request, units: Units, **rest: Any) -> Candidates:
+def _replicated(scope: Scope, units: Units) -> Columns:
     """Whole deployments: each unit as often as the load needs and the budget allows."""
-    osl = request.workload.osl
+    request, osl = scope.request, scope.request.workload.osl
+    sound = np.isfinite(units.ttft_ms) & np.isfinite(units.itl_ms) & np.isfinite(units.rate)
+    sound &= (units.ttft_ms > 0) & (units.itl_ms > 0) & (units.rate > 0)
+    if not sound.all():
+        scope.excluded[NOT_FINITE] += int(np.count_nonzero(~sound))
+        units = units.take(sound)
     in_flight = units.rate * (units.ttft_ms + (osl - 1) * units.itl_ms) / 1000  # Little's law
     number = units.fit
     if request.planner is not None:
@@ -133,27 +176,26 @@ def _replicated(request: Request, units: Units, **rest: Any) -> Candidates:
         number = _needed(request.workload.request_rate, units.rate, number)
     elif request.workload.concurrency:
         number = _needed(request.workload.concurrency, in_flight, number)
-    return Candidates(
-        engine=units.engine,
-        prefill=units.prefill,
-        workers=units.workers,
-        prefill_workers=units.prefill_workers,
-        replicas=number,
-        gpus=number * units.gpus,
-        concurrency=_single(number * in_flight),
-        ttft_ms=_single(units.ttft_ms),
-        itl_ms=_single(units.itl_ms),
-        request_rate=_single(number * units.rate),
-        throughput_per_gpu=_single(units.rate * osl / units.gpus),
-        osl=osl,
-        **rest,
-    )
+    counts = {
+        "engine": units.engine,
+        "prefill": units.prefill,
+        "workers": units.workers,
+        "prefill_workers": units.prefill_workers,
+        "replicas": number,
+        "gpus": number * units.gpus,
+    }
+    measures = {
+        "concurrency": number * in_flight,
+        "ttft_ms": units.ttft_ms,
+        "itl_ms": units.itl_ms,
+        "request_rate": number * units.rate,
+        "throughput_per_gpu": units.rate * osl / units.gpus,
+    }
+    return {name: column.astype(np.int32) for name, column in counts.items()} | {
+        name: column.astype(np.float32) for name, column in measures.items()
+    }
 
 
 def _needed(load: float, unit: FloatColumn, most: IntColumn) -> IntColumn:
     """Units that serve `load`, at least one and at most `most`; a load met to a millionth is met."""
     return np.minimum(np.maximum(np.ceil(load / unit - 1e-6), 1), most).astype(np.int64)
-
-
-def _single(column: NDArray[Any]) -> FloatColumn:
-    return column.astype(np.float32).astype(np.float64)

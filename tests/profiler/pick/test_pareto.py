@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiler.pick import pareto
 from profiler.pick.pareto import frontier
 
 # Few distinct values, so that ties and duplicates are common.
@@ -36,6 +38,14 @@ def test_frontier_is_the_points_that_no_other_beats(points: list[tuple[float, fl
 def test_of_equal_points_the_first_stays(points: list[tuple[float, float]]) -> None:
     x, y = (np.array([point[axis] for point in points], dtype=float) for axis in (0, 1))
     assert [points.index(points[i]) for i in frontier(x, y)] == list(frontier(x, y))
+
+
+@given(POINTS, st.integers(1, 10))
+def test_blocks_change_nothing(points: list[tuple[float, float]], block: int) -> None:
+    x, y = (np.array([point[axis] for point in points], dtype=float) for axis in (0, 1))
+    with patch.object(pareto, "BLOCK", block):
+        in_blocks = frontier(x, y)
+    assert list(in_blocks) == list(frontier(x, y))
 
 
 def test_columns_of_different_lengths_are_refused() -> None:

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from crds.vocabulary import Backend
 from profiler.models import load
+from profiler.pick.choice import worst_miss
+from profiler.pick.goals import goals
 from profiler.profile import Layout
 from profiler.request import Request
-from profiler.search import candidates
+from profiler.search import candidates, deployments
 from profiler.search.columns import Candidates
 from profiler.search.disaggregated import queueing_ms
 from profiler.search.layouts import CUT_BLOCK, OVER_BUDGET, Shape, allowed
@@ -170,6 +172,37 @@ def test_a_planner_starts_from_one_engine_of_each_kind() -> None:
     found = candidates(request(features={"planner": {}}), load(DENSE))
     assert found.disaggregated.all()
     assert np.all(found.workers * found.prefill_workers * found.replicas == 1)
+
+
+def rows(found: Candidates) -> list[tuple[float, ...]]:
+    columns = (found.engine, found.prefill, found.workers, found.prefill_workers, found.replicas, found.ttft_ms)
+    return sorted(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = request(MOE, gpus=32, backend="sglang", workload={"requestRate": 5.0})
+    whole = candidates(asked, load(MOE))
+    monkeypatch.setattr(deployments, "PAIRS_AT_ONCE", 100)
+    assert rows(candidates(asked, load(MOE))) == rows(whole)
+
+
+@pytest.mark.parametrize("sla", [{"ttft": 400, "itl": 20}, {"e2eLatency": 15_000}])
+def test_all_that_meet_the_targets_are_within_them(sla: dict[str, float]) -> None:
+    asked = request(workload={"concurrency": 40}, sla=sla)
+    whole, within = (candidates(asked, load(DENSE), within_targets=only) for only in (False, True))
+
+    def met(found: Candidates) -> list[tuple[float, ...]]:
+        limits = goals(asked, found).limits
+        kept = found.take(worst_miss(limits, len(found)) == 0)
+        return sorted(zip(kept.ttft_ms.tolist(), kept.itl_ms.tolist(), kept.request_rate.tolist(), strict=True))
+
+    assert met(within) == met(whole) != []
+    assert len(within) < len(whole)
+
+
+def test_a_planners_mode_does_not_follow_from_the_targets() -> None:
+    asked = request(features={"planner": {}}, sla={"ttft": 1, "itl": 1})
+    assert len(candidates(asked, load(DENSE), within_targets=True)) == len(candidates(asked, load(DENSE)))
 
 
 def test_what_was_excluded_is_counted_by_reason() -> None:
