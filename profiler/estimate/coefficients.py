@@ -23,9 +23,11 @@ PRECISIONS: dict[Quantization, str] = {
     "bf16": "bf16",
     "fp8": "fp8",
     "fp8_block": "fp8",
+    "mxfp8": "fp8",
     "int4": "int4",
     "mxfp4": "fp4",
     "nvfp4": "fp4",
+    "w4a16_nvfp4": "int4",  # weights alone in 4 bit, unpacked and multiplied in 16 bit
 }
 
 
@@ -162,7 +164,8 @@ def _keys(model: Model, gpu: Gpu, engine: str) -> tuple[str, str]:
     # By shape, not by name: fine-tunes, distillations and renamed repositories run at the same speed.
     shape = {"layers": model.layers, "hidden": model.hidden, "experts": model.experts, "heads": model.heads}
     known = _file()["architectures"]["shapes"]
-    name = next((name for name, other in known.items() if other == shape), "")
+    ordinary = model.sublayers == 2 * model.layers  # a search that took blocks out of a measured model made another
+    name = next((name for name, other in known.items() if other == shape and ordinary), "")
     return f"{name}|{engine}", f"{name}|{gpu.sku}|{engine}|{PRECISIONS[model.quantization]}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isinf
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def held_tokens(points: Points) -> FloatArray:
 
 
 def memory(system: System, points: Points) -> Memory:
-    """The memory of one engine. Layers with a sliding window keep no more tokens than the window.
+    """The memory of one engine. Layers with a sliding window keep no more tokens than the window, those of
+    linear attention a state of fixed size.
 
     Of pipeline stages the fullest counts: layers that do not divide make it larger, and it holds the embedding or the
     output projection (both ends hold a tied one).
@@ -52,8 +54,12 @@ def memory(system: System, points: Points) -> Memory:
         + model.expert_parameters / points.ranks * system.expert_bytes
     ) * stage + ends * 2 * model.hidden * model.vocab / points.tp
     for_kv = system.gpu.memory_bytes * system.coefficients.memory_use - weights - BESIDE_WEIGHTS_BYTES
-    held, windowed = held_tokens(points), model.window_layers / model.layers
-    kept = 1 - windowed + windowed * np.minimum(held, model.window) / held
-    per_token = system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards) * stage
+    held = held_tokens(points)
+    kept = sum(
+        span.kv_share if isinf(span.kept) else span.kv_share * np.minimum(held, span.kept) / held
+        for span in system.spans
+    )
+    state = system.state_held / held / points.tp
+    per_token = (system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards) + state) * stage
     kv_tokens = points.dp * np.maximum(for_kv, 0.0) / per_token
     return Memory(weights, for_kv, per_token, np.floor(kv_tokens), kv_tokens / held)

@@ -8,6 +8,7 @@ maximum", cf. Williams et al., CACM 2009). All functions take one `System` (scal
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isinf
 
 import numpy as np
 
@@ -80,11 +81,11 @@ def expert_gemm(system: System, points: Points, batch: Batch) -> FloatArray:
 
 def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray:
     """Reading the KV cache (and the state of linear attention) of the running sequences."""
-    model, sequences, context = system.model, batch.rank_requests, batch.length
-    seen = np.minimum(context, model.sparse.top_k) if model.sparse else context
-    seen = _windowed(system, seen, context, 1.0)
+    sequences, context = batch.rank_requests, batch.length
+    kv_seen = sum((span.kv_share * _within(context, span.seen) for span in system.spans), start=0 * context)
+    seen = sum((span.flops_share * _within(context, span.seen) for span in system.spans), start=0 * context)
     kv = system.kv_bytes / np.minimum(points.tp, system.kv_shards)
-    moved = sequences * (kv * seen + system.index_bytes * context + system.state_bytes / points.tp)
+    moved = sequences * (kv * kv_seen + system.index_bytes * context + system.state_bytes / points.tp)
     flops = sequences * (system.decode_flops * seen + system.index_flops * context) / points.tp
     memory = moved / (system.gpu.bandwidth * system.coefficients.decode_bandwidth)
     return smooth_max(memory, flops / (system.flops16 * DECODE_ATTENTION_COMPUTE))
@@ -92,16 +93,15 @@ def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray
 
 def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArray:
     """Attention of whole prompts: quadratic in their length up to a window."""
-    model, isl = system.model, batch.length
-    seen = np.minimum(isl, 2.0 * model.sparse.top_k) if model.sparse else isl
-    seen = _windowed(system, seen, isl, 2.0)
+    isl = batch.length  # of which half is seen on average, and a window whole once it is full
+    seen = sum((span.flops_share * _within(isl, 2.0 * span.seen) for span in system.spans), start=0 * isl)
     per_token = system.prefill_flops * seen + system.index_flops * isl / 2 + system.state_flops
     flops = batch.rank_requests * isl * per_token / points.tp
     return flops / (system.flops16 * system.coefficients.prefill_compute)
 
 
 def communication(system: System, points: Points, batch: Batch) -> FloatArray:
-    """Two collectives per layer: all-reduce over TP, or dispatch and combine where attention is data parallel.
+    """A collective after each attention and each MLP: all-reduce over TP, or dispatch and combine under data parallelism.
 
     Latency grows with the logarithm of the ranks, volume is a ring's 2 (N-1)/N; across nodes, each GPU of a node
     carries its share over the network (hierarchical collectives).
@@ -113,13 +113,19 @@ def communication(system: System, points: Points, batch: Batch) -> FloatArray:
     latency = c.hop_us * 1e-6 * np.log2(ranks) + NETWORK_HOP_SECONDS * np.log2(nodes)
     inside = 2 * message * (local - 1) / local / (gpu.link_bandwidth * c.link_efficiency)
     across = 2 * message / local * (nodes - 1) / nodes / (gpu.network_bandwidth * c.link_efficiency)
-    return np.where(ranks > 1, 2 * system.model.layers * (latency + inside + across), 0.0)
+    return np.where(ranks > 1, system.model.sublayers * (latency + inside + across), 0.0)
 
 
 def element_wise(system: System, batch: Batch) -> FloatArray:
-    """Norms, rotary positions, activations and residuals: streamed passes over the hidden state."""
+    """Norms, rotary positions, activations and residuals: streamed passes over the hidden state.
+
+    Hyper-connections of n streams move 3 n + 2 hidden states more around each block (mHC, arXiv:2512.24880, fused).
+    """
     model = system.model
-    moved = system.coefficients.streamed_bytes * model.layers * batch.rank_tokens * model.hidden * 2
+    passes = system.coefficients.streamed_bytes * (model.sublayers / 2)
+    if model.residual_streams > 1:
+        passes = passes + model.sublayers * (3 * model.residual_streams + 2)
+    moved = passes * batch.rank_tokens * model.hidden * 2
     return moved / system.gpu.bandwidth
 
 
@@ -133,9 +139,5 @@ def head(system: System, points: Points) -> FloatArray:
     return 2 * system.model.hidden * system.model.vocab / points.tp / (system.gpu.bandwidth * HEAD_BANDWIDTH)
 
 
-def _windowed(system: System, seen: FloatArray, length: FloatArray, reach: float) -> FloatArray:
-    model = system.model
-    if not model.window_layers:
-        return seen
-    share = model.window_layers / model.layers
-    return seen * (1 - share) + np.minimum(length, reach * model.window) * share
+def _within(length: FloatArray, limit: float) -> FloatArray:
+    return length if isinf(limit) else np.minimum(length, limit)

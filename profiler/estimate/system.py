@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from profiler.estimate.coefficients import PRECISIONS, StepCoefficients, step_coefficients
 from profiler.hardware import Gpu
+from profiler.models.blocks import Span
 from profiler.models.model import FOUR_BIT, Model
 
 # Bytes per weight with scales: fp8 block scales are below 0.1 %, nvfp4 has one fp8 scale per 16 weights, int4 one
@@ -44,8 +45,10 @@ class System:
     index_flops: float
     state_bytes: float  # read and written per step and sequence by linear attention
     state_flops: float
+    state_held: float  # bytes of a request's state in memory
     prefill_flops: float  # per token and visible position (causal half)
     decode_flops: float  # per position
+    spans: tuple[Span, ...]  # how far the layers look that share the per-position costs
     kernels: float  # launched per step
 
     @classmethod
@@ -62,13 +65,17 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
     expert_flops = native or flops16  # without native support engines unpack weights and compute in 16 bit
     expert_bytes = WEIGHT_BYTES[precision]
     dense_flops, dense_bytes = expert_flops, expert_bytes
-    if model.is_moe and model.quantization in FOUR_BIT:
+    if model.rest_quantization:
+        rest, share = PRECISIONS[model.rest_quantization], model.rest_share
+        rest_flops = {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(rest, 0.0) or flops16
+        dense_flops = 1 / (share / rest_flops + (1 - share) / expert_flops)
+        dense_bytes = share * WEIGHT_BYTES[rest] + (1 - share) * expert_bytes
+    elif model.is_moe and model.quantization in FOUR_BIT:
         # 4-bit checkpoints of MoE models quantise the experts; attention stays 16 bit, MLA's partly 8 bit.
         dense_flops, dense_bytes = flops16, 1.5 if model.latent else 2.0
     quantise = {"fp8": 1, "fp4": 2}.get(precision, 0) if native else 0
     linear, sparse = model.linear, model.sparse
-    state = linear.layers * linear.value_heads * linear.key_dim * linear.value_dim if linear else 0
-    prefill_flops, decode_flops = _attention_flops(model)
+    state, index_entries = linear.state_elements if linear else 0, model.index_entries_per_token
     return System(
         model=model,
         gpu=gpu,
@@ -81,35 +88,36 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
         expert_bytes=expert_bytes,
         kv_bytes=model.kv_elements_per_token * (1.0 if model.kv_dtype == "fp8" and gpu.fp8_flops else 2.0),
         kv_shards=1 if model.latent else model.kv_heads,
-        index_bytes=model.layers * sparse.head_dim * 1.03 if sparse else 0.0,  # fp8 keys with one scale per 128
-        index_flops=model.layers * 2 * sparse.heads * sparse.head_dim if sparse else 0.0,
+        index_bytes=index_entries * sparse.head_dim * 1.03 if sparse else 0.0,  # fp8 keys with one scale per 128
+        index_flops=index_entries * 2 * sparse.heads * sparse.head_dim if sparse else 0.0,
         state_bytes=state * 4 * 2,  # fp32, read and written
         state_flops=state * 8,
-        prefill_flops=prefill_flops,
-        decode_flops=decode_flops,
+        # `memory_use` was fitted without the state of the gated delta rule: to count it, that must be fitted again.
+        state_held=state * 4 if linear and linear.rule != "gated delta" else 0.0,
+        prefill_flops=_prefill_flops(model),
+        decode_flops=model.attention_flops_per_position,
+        spans=model.spans,
         kernels=_kernels(model) + model.layers * quantise,
     )
 
 
-def _attention_flops(model: Model) -> tuple[float, float]:
+def _prefill_flops(model: Model) -> float:
     if model.latent:
-        mla = model.latent
-        # Prefill multiplies expanded heads; decode absorbs the up projections and attends in the latent space.
-        prefill = model.layers * model.heads * (mla.nope + mla.rope + mla.value)
-        return prefill, model.layers * 2 * model.heads * (2 * mla.kv_rank + mla.rope)
-    per_position = model.full_attention_layers * 4 * model.heads * model.head_dim
-    return per_position / 2, per_position
+        mla = model.latent  # decode absorbs the up projections, prefill multiplies expanded heads
+        return model.full_attention_layers * model.heads * (mla.nope + mla.rope + mla.value)
+    return model.attention_flops_per_position / 2
 
 
 def _kernels(model: Model) -> int:
-    if model.latent:
-        attention = KERNELS_LATENT + (KERNELS_INDEXER if model.sparse else 0)
+    if model.latent or model.compressed:
+        attention = KERNELS_LATENT
     else:
         attention = KERNELS_ATTENTION + (KERNELS_NORM_OR_GATE if model.query_key_norm or model.gated_attention else 0)
     linear_layers = model.linear.layers if model.linear else 0
     experts = KERNELS_EXPERTS + (KERNELS_SHARED_EXPERT if model.shared_intermediate else 0)
     return (
         model.full_attention_layers * attention
+        + model.indexer_layers * KERNELS_INDEXER
         + linear_layers * KERNELS_LINEAR
         + model.dense_layers * KERNELS_MLP
         + model.moe_layers * experts

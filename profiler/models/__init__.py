@@ -6,8 +6,9 @@ from pathlib import Path
 
 from crds.errors import UnknownModel
 from profiler.models import catalogue, directory
+from profiler.models.blocks import Latent, Linear, Sparse
 from profiler.models.config import from_config
-from profiler.models.model import Latent, Linear, Model, Sparse
+from profiler.models.model import Model
 
 __all__ = ["Latent", "Linear", "Model", "Sparse", "from_config", "load"]
 

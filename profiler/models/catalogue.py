@@ -10,7 +10,8 @@ from importlib import resources
 from typing import Any
 
 from crds.fields import did_you_mean
-from profiler.models.model import Latent, Linear, Model, Sparse
+from profiler.models.blocks import Latent, Linear, Sparse
+from profiler.models.model import Model
 
 # Words in a repository's name that do not change the shape of its model.
 NEUTRAL = frozenset({"instruct", "chat", "base", "it", "pt", "hf", "meta"})

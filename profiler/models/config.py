@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from crds.errors import InputError
-from profiler.models.model import Latent, Linear, Model, Sparse
+from profiler.models.blocks import Latent, Linear, Sparse
+from profiler.models.model import Model
 from profiler.models.quantization import quantization_of
 
 LARGEST = 10**8  # no width, count or context of a real model is larger
@@ -131,7 +132,7 @@ def from_config(name: str, config: Mapping[str, Any]) -> Model:
     return model
 
 
-def _mlp(fields: _Fields, layers: int, hidden: int) -> dict[str, int]:
+def _mlp(fields: _Fields, layers: int, hidden: int) -> dict[str, Any]:
     """Dense MLPs, routed and shared experts."""
     experts = fields.optional("n_routed_experts", "num_experts", "num_local_experts")
     dense = fields.number("intermediate_size", "ffn_dim", "n_inner", default=0 if experts else 4 * hidden, least=0)
