@@ -3,10 +3,10 @@
 Columns in (`Points`), columns out (`Estimates`); every number is finite, and a point without an answer says why.
 """
 
-from profiler.estimate.coefficients import Arrival, usual_kv_dtype
+from profiler.estimate.coefficients import Arrival, pool_powers, usual_kv_dtype
 from profiler.estimate.door import aggregated, breakdown, decode, prefill
 from profiler.estimate.points import REASONS, Estimates, FloatArray, Points, Reason
-from profiler.estimate.transfer import kv_transfer_ms
+from profiler.estimate.transfer import handover_ms, kv_transfer_ms
 
 __all__ = [
     "REASONS",
@@ -18,7 +18,9 @@ __all__ = [
     "aggregated",
     "breakdown",
     "decode",
+    "handover_ms",
     "kv_transfer_ms",
+    "pool_powers",
     "prefill",
     "usual_kv_dtype",
 ]

@@ -138,6 +138,12 @@ def trust(model: Model, gpu: Gpu, engine: str) -> Trust:
     )
 
 
+def pool_powers() -> tuple[float, float]:
+    """Exponents on the bounds (factors) of a prefill engine's TTFT and of a decode engine's ITL, for pools of them."""
+    powers = _file()["intervals"]["pools"]
+    return powers["ttft"], powers["itl"]
+
+
 def usual_kv_dtype(model: Model, gpu: Gpu) -> KvDtype:
     """The KV cache that deployments of such a checkpoint are measured with where nobody says otherwise.
 

@@ -13,10 +13,18 @@ from profiler.models.model import Model
 LINK_EFFICIENCY = 0.7
 TCP_BYTES_PER_SECOND = 2.5e9  # per pair of workers
 HANDSHAKE_MS = {"link": 1.0, "rdma": 2.0, "tcp": 5.0}
-# Routing the request twice, allotting its blocks on the decode worker and scheduling it there: the median of what
-# measured disaggregated rows take beyond prefill and transfer (42 rows of up to 64 requests in flight; half of them
-# between 50 and 200 ms; docs/accuracy.md).
-HANDOVER_MS = 100.0
+# Steps of the decode worker between a prompt's last prefill step and its first decode step, beyond moving the cache: it
+# looks for new requests, allots their blocks, asks for the transfer, sees that all ranks have it and sends the first
+# token on between its steps. The one constant taken from measured disaggregated rows: with any deployment left out the
+# others give 15 to 20 of 5, 10, 15, 20 or 30, and more constants (one per engine, or milliseconds beside the steps) are
+# no better (docs/accuracy.md).
+HANDOVER_STEPS = 15.0
+
+
+def handover_ms(itl_ms: npt.ArrayLike) -> FloatArray:
+    """Milliseconds that handing a request over takes beside `kv_transfer_ms`, by the ITL of the decode worker in ms."""
+    result: FloatArray = HANDOVER_STEPS * np.asarray(itl_ms, dtype=np.float64)
+    return result
 
 
 def kv_transfer_ms(
@@ -29,7 +37,7 @@ def kv_transfer_ms(
     across_nodes: bool,
     rdma: bool,
 ) -> FloatArray:
-    """Milliseconds from the end of a prefill to the decode worker going on with the KV cache of its `isl` tokens.
+    """Milliseconds in which the KV cache of `isl` tokens moves from a prefill worker to a decode worker.
 
     `prefill_gpus` and `decode_gpus` are the tensor-parallel ranks that share the prompt on either side; KV heads move
     over as many links in parallel as the smaller side has, MLA's latent (one copy per rank) at the speed of one.
@@ -43,5 +51,5 @@ def kv_transfer_ms(
         path, rate = "rdma", links * gpu.network_bandwidth * LINK_EFFICIENCY
     else:
         path, rate = "tcp", np.full_like(links, TCP_BYTES_PER_SECOND)
-    result: FloatArray = HANDOVER_MS + HANDSHAKE_MS[path] + 1e3 * payload / rate
+    result: FloatArray = HANDSHAKE_MS[path] + 1e3 * payload / rate
     return result

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crds.vocabulary import Backend
+from profiler.estimate import pool_powers
 from profiler.profile import Configuration, Interval, Layout, Metrics, Role, Worker
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ class Candidates:
         table, engine, prefill = self.engines, int(self.engine[row]), int(self.prefill[row])
         first = engine if prefill < 0 else prefill
         rate = float(self.throughput_per_gpu[row])
+        wider, slower = (1.0, 1.0) if prefill < 0 else pool_powers()
         return Metrics(
             ttft_ms=significant(ttft),
             itl_ms=significant(itl),
@@ -190,18 +192,18 @@ class Candidates:
             throughput_per_user=significant(1000.0 / itl),
             request_rate=significant(self.request_rate[row]),
             concurrency=significant(self.concurrency[row]),
-            ttft_ms_interval=_around(ttft, first, table.ttft_ms, table.ttft_low, table.ttft_high),
-            itl_ms_interval=_around(itl, engine, table.itl_ms, table.itl_low, table.itl_high),
+            ttft_ms_interval=_around(ttft, first, table.ttft_ms, table.ttft_low, table.ttft_high, wider),
+            itl_ms_interval=_around(itl, engine, table.itl_ms, table.itl_low, table.itl_high, slower),
             throughput_per_gpu_interval=_around(
-                rate, engine, table.throughput_per_gpu, table.throughput_low, table.throughput_high
+                rate, engine, table.throughput_per_gpu, table.throughput_low, table.throughput_high, slower
             ),
         )
 
 
-def _around(value: float, row: int, middle: FloatColumn, low: FloatColumn, high: FloatColumn) -> Interval:
-    """The interval of an engine's estimate, as a ratio, put around `value`: queues and transfers widen with it."""
-    scale = value / middle[row]
-    return Interval(significant(min(value, low[row] * scale)), significant(max(value, high[row] * scale)))
+def _around(value: float, row: int, middle: FloatColumn, low: FloatColumn, high: FloatColumn, power: float) -> Interval:
+    """The interval of an engine's estimate, as ratios to a power, put around `value`: queues and transfers widen it."""
+    below, above = ((bound[row] / middle[row]) ** power * value for bound in (low, high))
+    return Interval(significant(min(value, below)), significant(max(value, above)))
 
 
 def significant(value: Any) -> float:

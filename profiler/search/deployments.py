@@ -131,7 +131,7 @@ def _disaggregated(scope: Scope, prefill: Engines, decode: Engines) -> Iterator[
 
 
 def _pools(scope: Scope, prefill: Engines, decode: Engines) -> Units:
-    """All pools of these engines: TTFT = wait + prefill + transfer, plus vLLM's first decode step."""
+    """All pools of these engines: TTFT = prefill pool + transfer + hand-over, plus vLLM's first decode step."""
     hardware = scope.request.hardware
     if scope.shape:
         pools = counted_pairs(prefill, decode, hardware, scope.shape)
@@ -154,6 +154,7 @@ def _pools(scope: Scope, prefill: Engines, decode: Engines) -> Units:
         for across in (False, True)
     )
     ttft = pools.ttft_ms + np.where(pools.gpus > hardware.gpus_per_node, far, near)
+    ttft = ttft + estimate.handover_ms(pools.itl_ms)
     if scope.backend is Backend.VLLM:
         # Under NIXL a vLLM decode engine computes the first token again; others receive it with the KV cache.
         ttft = ttft + pools.itl_ms

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from profiler.search.columns import Engines, FloatColumn, IntColumn
 from profiler.search.packing import replicas
+from profiler.search.queueing import prefill_ms
 
 if TYPE_CHECKING:
     from profiler.request import Hardware
@@ -66,17 +67,6 @@ class Units:
     def stack(cls, parts: Sequence[Units]) -> Units:
         """All rows of all parts, in order."""
         return cls(**{c.name: np.concatenate([getattr(part, c.name) for part in parts]) for c in fields(cls)})
-
-
-def queueing_ms(utilisation: Any, servers: Any, service_ms: Any) -> FloatColumn:
-    """Mean wait in ms for one of `servers` with Poisson arrivals and a fixed service time (M/D/c).
-
-    W = s/2 * rho^(sqrt(2(c+1)) - 1) / (c (1 - rho)): Sakasegawa's approximation of M/M/c (1977) times the
-    Allen-Cunneen factor (Ca^2 + Cs^2)/2 = 1/2; exact for c = 1.
-    """
-    rho = np.asarray(utilisation, dtype=np.float64)
-    c = np.asarray(servers, dtype=np.float64)
-    return np.asarray(service_ms / 2 * rho ** (np.sqrt(2 * (c + 1)) - 1) / (c * (1 - rho)))
 
 
 def pairs(prefill: Engines, decode: Engines, hardware: Hardware, *, equal_tp: bool = False) -> Units:
@@ -153,8 +143,7 @@ def _unit(
     rate: FloatColumn,
     utilisation: FloatColumn,
 ) -> Units:
-    ranks = prefill.dp[p]  # each attention-DP rank takes prompts of its own
-    wait = queueing_ms(utilisation, n_p * ranks, 1000.0 * ranks / prefill.requests_per_s[p])
+    first = prefill_ms(utilisation, n_p, 1000.0 / prefill.requests_per_s[p], prefill.ttft_ms[p], prefill.concurrency[p])
     return Units(
         prefill=p,
         engine=d,
@@ -163,6 +152,6 @@ def _unit(
         gpus=n_p * prefill.gpus[p] + n_d * decode.gpus[d],
         fit=np.ones_like(n_d),
         rate=rate,
-        ttft_ms=wait + prefill.ttft_ms[p],
+        ttft_ms=first,
         itl_ms=decode.itl_ms[d],
     )

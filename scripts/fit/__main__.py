@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
 
 from scripts.fit import report, wheel, write
 from scripts.fit.crossvalidation import held_out
-from scripts.fit.disaggregated import pools
+from scripts.fit.disaggregated import judged, pools
 from scripts.fit.groups import fitting
 from scripts.fit.intervals import Intervals
 from scripts.fit.physics import deployed, shared
@@ -37,12 +38,20 @@ def main() -> None:
     intervals = Intervals.of(held)
     if arguments.action == "fit":
         document = write.document(deployed(rows, stage1), rows, intervals)
-        (ROOT / "profiler" / "data" / "coefficients.json").write_text(write.text(document), encoding="utf-8")
+        path = ROOT / "profiler" / "data" / "coefficients.json"
+        path.write_text(write.text(document), encoding="utf-8")
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:  # which reads what was just written
+            document = write.with_pools(document, fresh.submit(_powers, data).result())
+        path.write_text(write.text(document), encoding="utf-8")
         return
     page = ROOT / "docs" / "accuracy.md"
     tables = report.tables(found, held, pools(wheel.even_rows(data)))
     print(tables)
     page.write_text(report.inserted(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
+
+
+def _powers(data: Path) -> dict[str, float]:
+    return judged(pools(wheel.even_rows(data))).powers()
 
 
 if __name__ == "__main__":

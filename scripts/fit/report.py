@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from profiler.estimate import aggregated
+from profiler.estimate import aggregated, pool_powers
 from profiler.hardware import skus
-from scripts.fit.disaggregated import Pools, log_errors
+from scripts.fit.disaggregated import Judged, Pools, covered, judged, left_out
 from scripts.fit.groups import Column, groups, observed
 from scripts.fit.intervals import METRICS, HeldOut, Intervals
 from scripts.fit.rows import Measurement
@@ -105,13 +106,43 @@ def _shipped(rows: Sequence[Measurement]) -> str:
 
 
 def _disaggregated(rows: Sequence[Pools]) -> str:
-    answered, itl, ttft = log_errors(rows)
-    labels = np.array([f"{row.engine}, {row.sku}" for row in answered])
-    lines = [("all", [str(len(answered)), _error(itl), _error(ttft)])]
-    for label in sorted(set(labels.tolist())):
-        which = labels == label
-        lines.append((label, [str(which.sum()), _error(itl[which]), _error(ttft[which])]))
-    return f"{len(answered)} of {len(rows)} rows have an answer.\n\n{_table('engine and GPU', lines)}"
+    found = judged(rows)
+    lines = [("all", _judged(found, np.ones(len(found.rows), dtype=np.bool_)))]
+    engines = np.array([f"{row.engine}, {row.sku}" for row in found.rows])
+    limits = np.array([f"limited by {limit}" for limit in found.limits])
+    for labels in (limits, engines):
+        lines += [(label, _judged(found, labels == label)) for label in sorted(set(labels.tolist()))]
+    return "\n\n".join(
+        (
+            f"{len(found.rows)} of {len(rows)} rows have an answer.",
+            _table("limit; engine and GPU", lines),
+            _pool_intervals(found),
+        )
+    )
+
+
+def _judged(found: Judged, which: NDArray[np.bool_]) -> list[str]:
+    return [str(which.sum()), _error(found.itl[which]), _error(found.ttft[which])]
+
+
+def _pool_intervals(found: Judged) -> str:
+    names = [row.deployment for row in found.rows]
+    lines = [
+        "| 80 % intervals | ITL | TTFT |",
+        "|---|---:|---:|",
+    ]
+    metrics = ((found.itl, found.itl_bounds), (found.ttft, found.ttft_bounds))
+    cells = {
+        "covered by the engines' own bounds": [covered(*pair, 1.0) for pair in metrics],
+        "covered by bounds from the other deployments": [covered(*pair, left_out(*pair, names)) for pair in metrics],
+    }
+    lines += [
+        f"| {name} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |" for name, shares in cells.items()
+    ]
+    powers, shipped = found.powers(), dict(zip(("ttft", "itl"), pool_powers(), strict=True))
+    for name, values in (("power that these rows ask for", powers), ("power in use", shipped)):
+        lines.append(f"| {name} | {values['itl']} | {values['ttft']} |")
+    return "\n".join(lines)
 
 
 def _coverage(intervals: Intervals) -> str:

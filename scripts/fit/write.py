@@ -71,6 +71,12 @@ def document(physics: Physics, measurements: Iterable[Measurement], intervals: I
     }
 
 
+def with_pools(content: Mapping[str, Any], powers: Mapping[str, float]) -> dict[str, Any]:
+    """The whole file, with the powers that widen the bounds of engines to those of pools of them."""
+    meaning = "exponent on the factors of a prefill engine's TTFT and a decode engine's ITL for pools of them"
+    return {**content, "intervals": {**content["intervals"], "pools": {"meaning": meaning, **powers}}}
+
+
 def text(content: Mapping[str, Any]) -> str:
     """JSON with short objects on one line."""
     return _lines(content, 0) + "\n"

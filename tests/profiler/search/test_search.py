@@ -15,7 +15,6 @@ from profiler.profile import Layout
 from profiler.request import Request
 from profiler.search import candidates, deployments
 from profiler.search.columns import Candidates
-from profiler.search.disaggregated import queueing_ms
 from profiler.search.layouts import CUT_BLOCK, OVER_BUDGET, Shape, allowed
 from profiler.search.packing import replicas
 from tests.profiler.requests import DENSE, MLA, MOE, request
@@ -216,17 +215,6 @@ def test_a_million_gpus_are_only_a_number() -> None:
     found = candidates(request("Qwen/Qwen3-0.6B", gpus=1_000_000), load("Qwen/Qwen3-0.6B"))
     assert len(found) < 100_000
     assert found.gpus.max() == 1_000_000
-
-
-@pytest.mark.parametrize("utilisation", [0.1, 0.5, 0.9])
-def test_one_server_waits_as_in_md1(utilisation: float) -> None:
-    exact = utilisation / (2 * (1 - utilisation)) * 100.0
-    assert queueing_ms(utilisation, 1, 100.0) == pytest.approx(exact)
-
-
-def test_more_servers_at_one_utilisation_wait_less() -> None:
-    waits = queueing_ms(np.full(6, 0.8), np.array([1, 2, 4, 8, 16, 64]), 100.0)
-    assert np.all(np.diff(waits) < 0)
 
 
 def test_labels_tell_layouts_apart() -> None:
