@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crds import vocabulary as v
 from profiler import estimate, generate, pick, search
-from profiler.pick import sensitivity
+from profiler.pick import calibration, sensitivity
 from profiler.profile import Asked, Configuration, Profile
 from profiler.request import Request
 from profiler.search import sizing
@@ -19,9 +20,11 @@ from profiler.search.columns import Candidates, significant
 
 if TYPE_CHECKING:
     from profiler.models import Model
+    from profiler.points.measured import Measurements
 
 VERSION: Final = "0.1.0"  # of this distribution; `importlib.metadata` would cost a twentieth of a whole run
 MAX_PROFILE_BYTES: Final = 80_000  # NVIDIA's operator keeps it in an annotation, beside all else that must fit
+MAX_MEASUREMENTS: Final = 20
 MAX_WARNINGS: Final = 30
 MAX_WARNING: Final = 400  # characters
 PROMPTS: Final = "prefill of other requests"  # an aggregated engine's decode steps wait for it
@@ -48,19 +51,25 @@ class Answer:
         return generate.dump_all(self.documents if documents is None else documents, self.reasons)
 
 
-def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) -> Answer:
+def profile(
+    request: Request, model: Model, *, measurements: Measurements | None = None, on_phase: OnPhase | None = None
+) -> Answer:
     """Search, pick and generate. `on_phase` is told each phase as it begins, with a sentence for people.
 
-    Raises NoCandidate where nothing fits the GPUs, InputError for a request that cannot be used.
+    `measurements` correct every estimate of the systems that they are of. Raises NoCandidate where nothing fits the
+    GPUs, InputError for a request that cannot be used and where nothing that was measured is of what it asks about.
     """
     generate.check(request)
+    unused = calibration.unused(request, model, measurements) if measurements else ()
+    find = partial(search.candidates, model=model, measurements=measurements)
     tell = on_phase or (lambda _phase, _message: None)
     tell(v.ProfilingPhase.SWEEPING_PREFILL, "Estimating every layout of prefill and decode engines")
-    found = search.candidates(request, model)
+    found = find(request)
     tell(v.ProfilingPhase.SELECTING_CONFIG, f"Selecting from {len(found)} candidates")
     chosen = _chosen(request, model, found)
     tell(v.ProfilingPhase.GENERATING_DGD, f"Generating the deployment of {chosen.winner.label}")
-    generated = generate.documents(request, model, chosen.winner)
+    generated = generate.documents(request, model, chosen.winner, measurements)
+    measured = calibration.calibration(request, model, measurements, found, chosen) if measurements else None
     complete = Profile(
         asked=_asked(request),
         searched=chosen.searched,
@@ -71,10 +80,11 @@ def profile(request: Request, model: Model, *, on_phase: OnPhase | None = None) 
         frontier=chosen.frontier,
         alternatives=chosen.alternatives,
         cloud=chosen.cloud,
-        warnings=_unique(request.warnings, _of_estimates(request), chosen.warnings, generated.warnings),
+        warnings=_unique(request.warnings, unused, _of_estimates(request), chosen.warnings, generated.warnings),
         versions={"kubectl-dynamo": VERSION, "dynamo": v.DEFAULT_IMAGE.rpartition(":")[2]},
-        trades=sensitivity.trades(request, model, found, chosen),
-        operations=_operations(request, model, found, chosen),
+        trades=sensitivity.trades(request, find, found, chosen),
+        operations=_operations(request, model, found, chosen, measured.itl_factor if measured else 1.0),
+        calibration=measured,
     )
     kept = fitted(complete, MAX_PROFILE_BYTES)
     *config_maps, dgd = generated.documents
@@ -99,6 +109,9 @@ def fitted(found: Profile, most_bytes: int) -> Profile:
 
     The frontier keeps both ends; of the alternatives the best stay.
     """
+    if found.calibration:
+        few = replace(found.calibration, measurements=thinned(found.calibration.measurements, MAX_MEASUREMENTS))
+        found = replace(found, calibration=few)
     while len(found.to_json()) > most_bytes:
         if len(found.cloud) > 50:
             found = replace(found, cloud=thinned(found.cloud, len(found.cloud) // 2))
@@ -151,8 +164,13 @@ def _asked(request: Request) -> Asked:
     )
 
 
-def _operations(request: Request, model: Model, found: Candidates, chosen: pick.Pick) -> dict[str, float]:
-    """Where the time of one decode step of the pick goes: ms by operation, largest first."""
+def _operations(
+    request: Request, model: Model, found: Candidates, chosen: pick.Pick, factor: float
+) -> dict[str, float]:
+    """Where the time of one decode step of the pick goes: ms by operation, largest first.
+
+    `factor` is what measurements put on the whole step; which operation it belongs to, they do not say.
+    """
     winner, workload = chosen.winner, request.workload
     worker, metrics = winner.workers[-1], winner.metrics
     running = float(found.engines.concurrency[found.engine[chosen.row]])
@@ -166,7 +184,7 @@ def _operations(request: Request, model: Model, found: Candidates, chosen: pick.
         concurrency=max(running, 1.0),
     )
     parts = estimate.breakdown(model, request.hardware.gpu, winner.backend, points)
-    step = {name: significant(column[0]) for name, column in parts.items() if column[0] > 0}
+    step = {name: significant(factor * column[0]) for name, column in parts.items() if column[0] > 0}
     if winner.mode == "agg" and (rest := significant(metrics.itl_ms - sum(step.values()))) > 0:
         step[PROMPTS] = rest
     return dict(sorted(step.items(), key=lambda item: -item[1]))

@@ -167,6 +167,37 @@ class Searched:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A measurement of the user that corrects the estimates: which engine under which load, and its times.
+
+    Lengths are mean tokens, `concurrency` the requests in flight on the engine; None where a time was not measured.
+    """
+
+    source: str  # the file and its row
+    backend: str
+    mode: Literal["agg", "prefill", "decode"]
+    layout: Layout
+    isl: float
+    osl: float
+    concurrency: float
+    ttft_ms: float | None = None
+    ttft_ms_estimated: float | None = None
+    itl_ms: float | None = None
+    itl_ms_estimated: float | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the user's own measurements changed: factors on the pick's times, and what would be picked without them."""
+
+    used: int
+    measurements: tuple[Measured, ...]  # those that were used, evenly thinned where there are many
+    ttft_factor: float
+    itl_factor: float
+    instead_of: Configuration  # as estimates alone have it
+
+
+@dataclass(frozen=True)
 class Profile:
     """Everything that `describe`, `pareto` and `explain` show."""
 
@@ -183,6 +214,7 @@ class Profile:
     versions: dict[str, str] = field(default_factory=dict)
     trades: tuple[Trade, ...] = ()
     operations: dict[str, float] = field(default_factory=dict)  # ms of one decode step of the pick, largest first
+    calibration: Calibration | None = None  # where the user measured
     schema: int = 1
 
     def to_json(self) -> bytes:

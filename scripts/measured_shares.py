@@ -1,4 +1,4 @@
-"""How far a user's measurement should spread: `profiler.points.measured`'s shares, from the estimator's own errors.
+"""How far a user's measurement should spread: `profiler.points.correction`'s shares, from the estimator's own errors.
 
     python -m scripts.measured_shares [FOLDER]
 
@@ -22,7 +22,7 @@ from profiler import hardware
 from profiler.estimate import FloatArray, Points
 from profiler.models import load
 from profiler.points.cells import Question
-from profiler.points.measured import SHARES, Evidence, Place, Shares
+from profiler.points.correction import SHARES, Evidence, Place, Shares
 from scripts.fit.rows import ARCHITECTURES, Measurement, measurements
 from scripts.fit.wheel import even_rows, wheel
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
@@ -13,6 +11,8 @@ from click.shell_completion import CompletionItem
 from crds import vocabulary as v
 from crds.errors import InputError, ProfileError
 from kubectl_dynamo.inputs import source_of
+from kubectl_dynamo.measurements import content, measured_option
+from kubectl_dynamo.measurements import read as read_measurements
 from kubectl_dynamo.options import Output, global_options, note, show, style
 
 if TYPE_CHECKING:
@@ -74,14 +74,7 @@ def _point_options(command: Any) -> Any:
 @click.command()
 @click.option("-f", "--filename", metavar="FILE", type=click.Path(), help="CSV with one point a row (- for stdin)")
 @click.option("-o", "--output", "form", type=Output(["table", "json", "csv"]), default="table", help="Print data")
-@click.option(
-    "--measured",
-    "measured_files",
-    metavar="FILE",
-    type=click.Path(),
-    multiple=True,
-    help="What you measured: CSV or AIPerf's export; may be repeated",
-)
+@measured_option
 @click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
 @_point_options
 @global_options
@@ -108,7 +101,7 @@ def estimate(
     if not filename and not {"model", "gpu_sku"} <= set(given):
         raise click.UsageError("name a file with -f, or at least --model and --gpu")
 
-    measurements = _measurements(measured_files, given, online)
+    measurements = read_measurements(measured_files, defaults=given, online=online)
     if filename:
         _many(ctx, filename, form, given, measurements, online)
     else:
@@ -119,20 +112,12 @@ def _text(value: Any) -> str:
     return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
-def _measurements(files: tuple[str, ...], given: dict[str, str], online: bool) -> Measurements | None:
-    if not files:
-        return None
-    from profiler.points import measured  # numpy, only when there is something to compute
-
-    return measured.read({source_of(path): _bytes(path) for path in files}, defaults=given, online=online)
-
-
 def _many(
     ctx: click.Context, path: str, form: str, given: dict[str, str], measurements: Measurements | None, online: bool
 ) -> None:
     from profiler.points import answers, cells, tables  # numpy
 
-    table = tables.read(_bytes(path), source_of(path), given=tuple(given))
+    table = tables.read(content(path), source_of(path), given=tuple(given))
     asked = cells.understand(table, defaults=given, online=online)
     found = answers.answers(asked, measurements)
     columns = answers.columns(asked, found, len(table))
@@ -191,10 +176,3 @@ def _advice(given: dict[str, str], online: bool) -> str:
     asked = cells.understand(tables.Table(names, names, rows, {}), online=online)
     good = {row for answer in answers.answers(asked) for row in answer.rows[answer.estimates.answered].tolist()}
     return f"with --tp {sizes[min(good)]} it has one" if good else ""
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -17,13 +17,17 @@ from crds import vocabulary as v
 from crds.errors import InputError
 from crds.fields import get
 from kubectl_dynamo import inputs
+from kubectl_dynamo.measurements import measured_option
+from kubectl_dynamo.measurements import read as read_measurements
 from kubectl_dynamo.options import Output, global_options, namespace, show, style
 from kubectl_dynamo.progress import Progress
 from kubectl_dynamo.spec_flags import Given, given, merged, spec_options
 from kubectl_dynamo.views.numbers import count
 
 if TYPE_CHECKING:
+    from profiler.models import Model
     from profiler.pipeline import Answer
+    from profiler.points.measured import Measurements
     from profiler.request import GpuPool, Request
 
 HARDWARE = "hardware."
@@ -38,6 +42,7 @@ FORMS = ("wide", "yaml", "json", "name", "html", "svg")
 @click.option("-o", "--output", "form", type=Output(FORMS), help="Print data, write no file")
 @click.option("--output-dir", metavar="DIR", type=click.Path(file_okay=False), help="Where to write the deployment")
 @click.option("--explain", is_flag=True, help="Show what limits the pick, where the time goes, and every alternative")
+@measured_option
 @click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
 @spec_options
 @global_options
@@ -49,6 +54,7 @@ def profile(
     form: str | None,
     output_dir: str | None,
     explain: bool,
+    measured_files: tuple[str, ...],
     online: bool,
 ) -> None:
     """Find the best deployment for a request.
@@ -60,12 +66,13 @@ def profile(
     kubectl dynamo profile --model Qwen/Qwen3-32B --gpu h200_sxm --gpus 8 --ttft 500 --itl 30
     kubectl dynamo profile -f request.yaml -o yaml | kubectl apply -f -
     kubectl dynamo profile -f request.yaml --explain
+    kubectl dynamo profile -f request.yaml --measured profile_export_aiperf.json,backend=vllm,tp=4
     """
     if filename and name:
         raise click.UsageError("--name goes with flags alone; a file has its own metadata.name")
     request = _request(filename, name, namespace(ctx), given(ctx))
 
-    answer, seconds = _answer(request, online)
+    answer, seconds = _answer(request, measured_files, online)
 
     inputs.warn(answer.profile.warnings)
     if form and form != "wide":
@@ -133,7 +140,7 @@ def _pool(spec: Mapping[str, Any], flags: Mapping[str, Given]) -> GpuPool | None
     )
 
 
-def _answer(request: Request, online: bool) -> tuple[Answer, float]:
+def _answer(request: Request, measured_files: tuple[str, ...], online: bool) -> tuple[Answer, float]:
     """Profile; with the seconds that it took, which are no part of the answer: that is the same on every machine."""
     cache = request.model_cache
     with Progress(sys.stderr) as progress:
@@ -143,9 +150,35 @@ def _answer(request: Request, online: bool) -> tuple[Answer, float]:
         model = models.load(
             request.model, path=(cache.checkpoint or cache.mount_path) if cache else None, online=online
         )
+        measurements = _measurements(measured_files, request, model, online)
         started = time.perf_counter()
-        answer = pipeline.profile(request, model, on_phase=lambda _phase, message: progress.step(message))
+        answer = pipeline.profile(
+            request, model, measurements=measurements, on_phase=lambda _phase, message: progress.step(message)
+        )
         return answer, time.perf_counter() - started
+
+
+def _measurements(files: tuple[str, ...], request: Request, model: Model, online: bool) -> Measurements | None:
+    """What was measured; the request stands in for what the files leave open, but never for layout and load."""
+    hardware, workload = request.hardware, request.workload
+    gpu = replace(hardware.gpu, gpus_per_node=hardware.gpus_per_node)
+    defaults = {
+        "model": request.model,
+        "gpu_sku": gpu.sku,
+        "kv_cache_dtype": model.kv_dtype,
+        "isl": str(workload.isl),
+        "osl": str(workload.osl),
+    }
+    if request.backend is not v.Backend.AUTO:
+        defaults["backend"] = str(request.backend)
+    return read_measurements(
+        files,
+        defaults=defaults,
+        required=("backend", "tp", "concurrency"),
+        models={request.model: model},
+        gpus={gpu.sku: gpu},
+        online=online,
+    )
 
 
 def _data(answer: Answer, form: str) -> str:

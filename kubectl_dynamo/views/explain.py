@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kubectl_dynamo.views.numbers import number, percent
 from kubectl_dynamo.views.style import Color, Style
 from kubectl_dynamo.views.tables import Cell, Column, paragraph, table
-from profiler.profile import Profile, Target, Trade
+from profiler.profile import Calibration, Measured, Profile, Target, Trade
 
 # A pick must reach these; all other targets are ceilings.
 FLOORS = frozenset({"request_rate", "concurrency"})
@@ -83,9 +83,46 @@ def operations(found: Mapping[str, float], style: Style) -> str:
     return table(columns, rows, style)
 
 
+def measurements(found: Calibration, style: Style) -> str:
+    """What the user measured, beside what was estimated there."""
+    columns = (
+        Column("ENGINE", wraps=True),
+        Column("IN + OUT", right=True, optional=True),
+        Column("IN FLIGHT", right=True),
+        Column("TTFT ms", right=True),
+        Column("ITL ms", right=True),
+        Column("FROM", optional=True),
+    )
+    rows: list[list[str | Cell]] = [
+        [
+            Cell(engine(one), Color.BOLD),
+            f"{one.isl:,.0f} + {one.osl:,.0f}",
+            number(one.concurrency),
+            _beside(one.ttft_ms, one.ttft_ms_estimated),
+            _beside(one.itl_ms, one.itl_ms_estimated),
+            one.source,
+        ]
+        for one in found.measurements
+    ]
+    text = table(columns, rows, style)
+    hidden = found.used - len(found.measurements)
+    return f"{text}\n  and {hidden} more" if hidden else text
+
+
+def engine(one: Measured) -> str:
+    """`vllm agg TP4`."""
+    return f"{one.backend} {one.mode} {one.layout.label}"
+
+
+def _beside(measured: float | None, estimated: float | None) -> str:
+    return f"{number(measured)} (est. {number(estimated)})" if measured and estimated else ""
+
+
 def sections(profile: Profile, style: Style) -> list[tuple[str, str]]:
     """(title, text) of what `--explain` adds to the page."""
     parts = [("What limits it", limits(profile.targets, style))]
+    if profile.calibration:
+        parts.append(("What you measured", measurements(profile.calibration, style)))
     if profile.operations:
         step = (
             f"One decode step of {profile.pick.workers[-1].layout.label}, {number(sum(profile.operations.values()))} ms"

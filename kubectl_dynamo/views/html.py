@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from kubectl_dynamo.views import pareto, profile
+from kubectl_dynamo.views import explain, pareto, profile
 from kubectl_dynamo.views.browser import SCRIPT, STYLE
 from kubectl_dynamo.views.explain import FLOORS, bought_with
 from kubectl_dynamo.views.numbers import number, percent
 from kubectl_dynamo.views.style import Style
 from kubectl_dynamo.views.svg import svg
-from profiler.profile import Configuration, Interval, Profile
+from profiler.profile import Calibration, Configuration, Interval, Profile
 
 _POINT_COLUMNS = ("configuration", "GPUs", "TTFT ms", "ITL ms", "tokens/s/user", "tokens/s/GPU", "requests/s")
 
@@ -37,6 +37,7 @@ def _whole(found: Profile) -> str:
         *(f'<p class="bad">{escape(warning)}</p>' for warning in found.warnings),
         _section("Pareto front", _picture([found]) + _aside(found)),
         _section("Pick", _metrics(found) + _workers(found.pick)),
+        _section("What you measured", _measured(found, found.calibration)) if found.calibration else "",
         _section("What would change it", _trades(found)) if found.trades else "",
         _section("Where the time of a decode step goes", _operations(found)) if found.operations else "",
         _section("Points of the front", _points([found])),
@@ -89,6 +90,16 @@ def _workers(configuration: Configuration) -> str:
         (w.role, w.replicas, w.layout.label, w.layout.gpus, w.max_batch, w.memory_gib) for w in configuration.workers
     ]
     return _table(("worker", "replicas", "layout", "GPUs each", "max batch", "GiB/GPU"), rows)
+
+
+def _measured(found: Profile, calibration: Calibration) -> str:
+    columns = ("engine", "ISL", "OSL", "in flight", "TTFT ms", "estimate", "ITL ms", "estimate", "from")
+    rows = []
+    for one in calibration.measurements:
+        times = (one.ttft_ms, one.ttft_ms_estimated, one.itl_ms, one.itl_ms_estimated)
+        engine = explain.engine(one)
+        rows.append((engine, one.isl, one.osl, one.concurrency, *(time or "" for time in times), one.source))
+    return f"<p>{escape(profile.measured(found, calibration))}</p>{_table(columns, rows)}"
 
 
 def _trades(found: Profile) -> str:

@@ -8,9 +8,11 @@ from kubectl_dynamo.views.numbers import count, number, percent
 from kubectl_dynamo.views.pareto import front_table, picture
 from kubectl_dynamo.views.style import STATE_COLORS, Color, State, Style
 from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
-from profiler.profile import Asked, Configuration, Interval, Profile, Searched, Target
+from profiler.profile import Asked, Calibration, Configuration, Interval, Profile, Searched, Target
 
 SHORT_ALTERNATIVES = 5
+KNOWN = "measurements of this deployment"  # that the coefficients were fitted to
+LEAST_SHIFT = 0.005  # of a time by measurements; less is not worth a word
 
 
 def report(profile: Profile, style: Style, *, everything: bool = False, explained: bool = False) -> str:
@@ -126,17 +128,40 @@ def pick(profile: Profile, style: Style) -> str:
             "",
             workers(chosen, style),
             "",
-            paragraph(f"{_origin(chosen)}; intervals hold 80% of the time.", style),
+            paragraph(f"{_origin(profile)}; intervals hold 80% of the time.", style),
+            *([paragraph(measured(profile, profile.calibration), style)] if profile.calibration else []),
         ]
     )
 
 
-def _origin(configuration: Configuration) -> str:
+def measured(profile: Profile, calibration: Calibration) -> str:
+    """What the user's own measurements changed, in a sentence."""
+    one = calibration.used == 1
+    yours = "Your measurement" if one else f"Your {calibration.used} measurements"
+    factors = (("TTFT", calibration.ttft_factor), ("ITL", calibration.itl_factor))
+    moved = " and ".join(f"{name} {_off(factor)}" for name, factor in factors if abs(factor - 1) >= LEAST_SHIFT)
+    changed = (
+        f"put{'s' if one else ''} {moved} than estimated" if moved else f"leave{'s' if one else ''} it as estimated"
+    )
+    same = calibration.instead_of.label == profile.pick.label
+    instead = "the same" if same else calibration.instead_of.label
+    return f"{yours} {changed}; without {'it' if one else 'them'} the pick would be {instead}."
+
+
+def _off(factor: float) -> str:
+    """`12% higher`."""
+    return f"{percent(abs(factor - 1), 1)} {'higher' if factor > 1 else 'lower'}"
+
+
+def _origin(profile: Profile) -> str:
     """Where the numbers come from, in words."""
-    seen = "a GPU that was measured" if configuration.provenance.startswith("measured") else "GPUs that were measured"
-    moved = "" if configuration.provenance.startswith("measured") else ", carried over by data sheet"
-    known = ", corrected by measurements of this deployment" if "calibrated" in configuration.provenance else ""
-    return f"Estimated from {seen}{moved}{known}"
+    provenance = profile.pick.provenance
+    seen = "a GPU that was measured" if provenance.startswith("measured") else "GPUs that were measured"
+    moved = "" if provenance.startswith("measured") else ", carried over by data sheet"
+    if "calibrated" not in provenance:
+        return f"Estimated from {seen}{moved}"
+    own = profile.calibration and any(one.backend == profile.pick.backend for one in profile.calibration.measurements)
+    return f"Estimated from {seen}{moved}, corrected by {'your measurements' if own else KNOWN}"
 
 
 def metrics(configuration: Configuration, targets: tuple[Target, ...], style: Style) -> str:

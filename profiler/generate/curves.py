@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from profiler import estimate
-from profiler.estimate import FloatArray, Points
+from profiler.estimate import Estimates, FloatArray, Points
 from profiler.generate import names
 from profiler.hardware import Gpu
+from profiler.points.cells import Mode, Question
 from profiler.profile import Configuration, Worker
 from profiler.request import Request
 from profiler.search.columns import significant
 
 if TYPE_CHECKING:
     from profiler.models import Model
+    from profiler.points.measured import Measurements
 
 DIRECTORY = "/workspace/profiling_results"
 VOLUME = "profile-data"
@@ -42,6 +43,7 @@ class Engines:
     gpu: Gpu
     configuration: Configuration
     context_tokens: int
+    measurements: Measurements | None = None
 
     def data(self) -> dict[str, str] | None:
         """Both files by name, or None where this model and GPU have too few estimates to fit anything to."""
@@ -54,7 +56,7 @@ class Engines:
         """Tokens of a prompt, its TTFT alone in ms, and prompt tokens/s/GPU of all attention ranks."""
         worker, longest = self.configuration.workers[0], self.context_tokens - 1
         points = _points(worker, isl=_spread(min(SHORTEST, longest), longest, PROMPTS), osl=1)
-        found = estimate.prefill(self.model, self.gpu, self.configuration.backend, points)
+        found = self._estimate("prefill", points)
         lengths, times = points.isl[found.answered], found.ttft_ms[found.answered]
         rate = lengths / times * 1000 * worker.layout.dp / worker.layout.gpus
         return {"prefill_isl": _list(lengths), "prefill_ttft": _list(times), "prefill_thpt_per_gpu": _list(rate)}
@@ -68,7 +70,7 @@ class Engines:
         axes = _spread(min(SHORTEST, longest), longest, CONTEXTS), _spread(1, worker.max_batch, BATCHES)
         isl, sequences = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
         points = _points(worker, isl=isl, osl=answer, concurrency=sequences)
-        found = estimate.decode(self.model, self.gpu, self.configuration.backend, points)
+        found = self._estimate("decode", points)
         context, sequences, itl = (c[found.answered] for c in (points.isl + answer / 2, sequences, found.itl_ms))
         return {
             "x_kv_usage": _list(sequences * context / worker.kv_tokens),
@@ -77,6 +79,11 @@ class Engines:
             "z_thpt_per_gpu": _list(sequences / itl * 1000 / worker.layout.gpus),
             "max_kv_tokens": worker.kv_tokens,
         }
+
+    def _estimate(self, mode: Mode, points: Points) -> Estimates:
+        question = Question(self.model, self.gpu, self.configuration.backend, mode)
+        found = question.estimate(points)
+        return self.measurements.correction(question).apply(found, points, mode) if self.measurements else found
 
 
 def config_map(request: Request, files: dict[str, str]) -> dict[str, Any]:

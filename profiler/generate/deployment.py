@@ -13,6 +13,7 @@ from profiler.request import Request
 
 if TYPE_CHECKING:
     from profiler.models import Model
+    from profiler.points.measured import Measurements
 
 # Prompt tokens of one step of one rank: what the estimates of time and memory suppose (`profiler.estimate`).
 CHUNK_TOKENS = 8192
@@ -33,6 +34,7 @@ class Deployment:
     request: Request
     model: Model
     configuration: Configuration
+    measurements: Measurements | None = None
 
     @property
     def disaggregated(self) -> bool:
@@ -72,7 +74,7 @@ class Deployment:
     def curves(self) -> dict[str, str] | None:
         """Files that say how the workers perform over their whole range, where that can be estimated."""
         gpu = self.request.hardware.gpu
-        return curves.Engines(self.model, gpu, self.configuration, self.context_tokens).data()
+        return curves.Engines(self.model, gpu, self.configuration, self.context_tokens, self.measurements).data()
 
     @property
     def trust_remote_code(self) -> bool:

@@ -28,6 +28,7 @@ from profiler.request import Request
 
 if TYPE_CHECKING:
     from profiler.models import Model
+    from profiler.points.measured import Measurements
 
 ENGINES: dict[str, services.Engine] = {
     engine.BACKEND: cast(services.Engine, engine) for engine in (vllm, sglang, trtllm)
@@ -49,12 +50,15 @@ def check(request: Request) -> None:
         planner_keys.given(request.planner)
 
 
-def documents(request: Request, model: Model, configuration: Configuration) -> Generated:
+def documents(
+    request: Request, model: Model, configuration: Configuration, measurements: Measurements | None = None
+) -> Generated:
     """The ConfigMaps and, last, the v1alpha1 DGD that deploy `configuration` for `request`.
 
+    `measurements` correct the curves that planners and mockers read, as they corrected the configuration.
     Raises InvalidRequest for a value under `features.planner` that the planner does not take.
     """
-    deployment = Deployment(request, model, configuration)
+    deployment = Deployment(request, model, configuration, measurements)
     engine = cast(services.Engine, mocker) if request.mocker else ENGINES[configuration.backend]
     warnings: list[str] = []
     dgd, aliases = _dgd(deployment, engine, warnings)

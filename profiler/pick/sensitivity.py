@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import numpy as np
 
-from profiler import search
 from profiler.pick.choice import Pick, best, worst_miss
 from profiler.pick.goals import Goals, Limit, goals
 from profiler.pick.scaling import needed_gpus, shortfall
 from profiler.profile import Trade
+from profiler.request import Request
 from profiler.search import packing
 from profiler.search.columns import Candidates, FloatColumn, IntColumn
-
-if TYPE_CHECKING:
-    from profiler.models import Model
-    from profiler.request import Request
 
 MORE_LATENCY: Final = 1.1
 LARGEST_BUDGET: Final = 4  # times the request's: what it takes to meet a missed SLA is looked for up to there
@@ -28,11 +24,21 @@ _CLEARLY: Final = 1.005  # a smaller gain is below what estimates resolve
 _LATENCIES: Final = ("ttft_ms", "itl_ms", "e2e_latency_ms")
 
 
-def trades(request: Request, model: Model, found: Candidates, pick: Pick) -> tuple[Trade, ...]:
-    """What changes of the request would buy, from the same candidates and one search with more GPUs."""
+class Find(Protocol):
+    """`search.candidates` for one model and what was measured of it."""
+
+    def __call__(self, request: Request, *, within_targets: bool = False) -> Candidates:
+        """All deployments for a request."""
+
+
+def trades(request: Request, find: Find, found: Candidates, pick: Pick) -> tuple[Trade, ...]:
+    """What changes of the request would buy, from the same candidates and one search with more GPUs.
+
+    `find` is the search that found the candidates, for another request.
+    """
     wanted = goals(request, found)
     if not pick.sla_met:
-        return _to_meet(request, model, found, wanted, pick.row)
+        return _to_meet(request, find, found, wanted, pick.row)
     latency = tuple(
         _with_more_latency(found, wanted, limit, pick.row)
         for limit in wanted.limits
@@ -40,7 +46,7 @@ def trades(request: Request, model: Model, found: Candidates, pick: Pick) -> tup
     )
     if request.workload.request_rate or request.workload.concurrency:
         return latency + (_for_the_planner(request, found, pick) if request.planner is not None else ())
-    return latency + (_with_more_gpus(request, model, wanted, pick) if len(found) <= MANY else ())
+    return latency + (_with_more_gpus(request, find, wanted, pick) if len(found) <= MANY else ())
 
 
 def _for_the_planner(request: Request, found: Candidates, pick: Pick) -> tuple[Trade, ...]:
@@ -71,12 +77,12 @@ def _gain(after: Goals, before: Goals, new: int, old: int) -> str:
     return NOTHING
 
 
-def _with_more_gpus(request: Request, model: Model, wanted: Goals, pick: Pick) -> tuple[Trade, ...]:
+def _with_more_gpus(request: Request, find: Find, wanted: Goals, pick: Pick) -> tuple[Trade, ...]:
     """The next count of GPUs that buys something, or how many buy nothing."""
     hardware = request.hardware
     unit = pick.winner.gpus
     larger = _of_budget(request, hardware.total_gpus + min(max(unit, hardware.gpus_per_node), hardware.total_gpus))
-    found = search.candidates(larger, model)
+    found = find(larger)
     after = goals(larger, found)
     allowed = np.flatnonzero(worst_miss(after.limits, len(found)) == 0)
     counts = _gpus_to_beat(found, after, float(wanted.goals[0].at(pick.row)))[allowed]
@@ -135,10 +141,10 @@ def _ascending(counts: IntColumn) -> list[int]:
     return [int(count) for count in ordered[np.diff(ordered, prepend=0) > 0][:MOST_COUNTS]]
 
 
-def _to_meet(request: Request, model: Model, found: Candidates, wanted: Goals, row: int) -> tuple[Trade, ...]:
+def _to_meet(request: Request, find: Find, found: Candidates, wanted: Goals, row: int) -> tuple[Trade, ...]:
     """What would meet a missed SLA: the fewest GPUs, or else how far the limits would have to give way."""
     largest = _of_budget(request, request.hardware.total_gpus * LARGEST_BUDGET)
-    more = search.candidates(largest, model, within_targets=True)
+    more = find(largest, within_targets=True)
     more = more.take(worst_miss(goals(largest, more).limits, len(more)) == 0)
     needed = _replicas_for(more, goals(largest, more).limits)
     counts = _unit_gpus(more) * needed

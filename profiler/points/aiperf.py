@@ -15,13 +15,15 @@ from profiler.points.tables import Table
 
 TIMES: Final = {"ttft_ms": "time_to_first_token", "itl_ms": "inter_token_latency"}
 LENGTHS: Final = {"isl": "input_sequence_length", "osl": "output_sequence_length"}
+ADVICE: Final = "give AIPerf's profile_export_aiperf.json of a run with --streaming"
 IN_MS: Final = {"ms": 1.0, "s": 1e3, "sec": 1e3, "us": 1e-3, "ns": 1e-6}
 
 
 def table(data: bytes, source: str, given: Mapping[str, str]) -> Table:
     """One row: what the run measured, at its mean lengths and the load that it offered.
 
-    `given` are the cells that the file cannot know: at least the GPU.
+    `given` are the cells that the file cannot know: at least the GPU. What the file says goes before them: a run of
+    another model must not pass for one of the model that is asked about.
 
     A run at a fixed concurrency is a closed loop; another one is steady traffic, with as many requests in flight as
     Little's law says. Raises InputError where the file is none of AIPerf's or was not taken with --streaming.
@@ -29,16 +31,15 @@ def table(data: bytes, source: str, given: Mapping[str, str]) -> Table:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{source}: is not JSON", str(error)) from error
+        raise InputError(f"{source}: is not JSON", str(error), ADVICE) from error
     times = {name: time for name, key in TIMES.items() if (time := _average(found, key, source, IN_MS))}
     if not times:
-        advice = "give AIPerf's profile_export_aiperf.json of a run with --streaming"
-        raise InputError(f"{source}: holds no time_to_first_token and no inter_token_latency", next=advice)
+        raise InputError(f"{source}: holds no time_to_first_token and no inter_token_latency", next=ADVICE)
     lengths = {name: length for name, key in LENGTHS.items() if (length := _average(found, key, source))}
     cells = {**times, **lengths, **_load(found, source)}
     texts = {name: repr(value) if isinstance(value, float) else value for name, value in cells.items()}
     model = _model(found)
-    if model and "model" not in given:
+    if model:
         texts["model"] = model
     if "gpu_sku" not in given:
         raise InputError(f"{source}: AIPerf does not say which GPU served", next="name it with --gpu")

@@ -119,8 +119,17 @@ class Asked:
         return Points.of(**{**columns, "moe_tp": moe_tp, "moe_ep": moe_ep})
 
 
-def understand(table: Table, *, defaults: Mapping[str, str] | None = None, online: bool = False) -> Asked:
-    """The questions of a table. `defaults` stand in for empty cells and absent columns; `online` may ask the hub."""
+def understand(
+    table: Table,
+    *,
+    defaults: Mapping[str, str] | None = None,
+    online: bool = False,
+    known: Mapping[str, Model] | None = None,
+) -> Asked:
+    """The questions of a table. `defaults` stand in for empty cells and absent columns; `online` may ask the hub.
+
+    `known` are models that were loaded already, by name.
+    """
     texts = {name: table.column(name, (defaults or {}).get(name, "")) for name in (*OF_A_QUESTION, *NUMBERS)}
     faults: dict[int, list[str]] = {row: [fault] for row, fault in table.faults.items()}
     numbers = {}
@@ -131,7 +140,7 @@ def understand(table: Table, *, defaults: Mapping[str, str] | None = None, onlin
     keys: dict[tuple[str, ...], list[int]] = {}
     for row, key in enumerate(zip(*(texts[name] for name in OF_A_QUESTION), strict=True)):
         keys.setdefault(key, []).append(row)
-    find = cache(lambda name: models.load(name, online=online))
+    find = cache(lambda name: (known or {}).get(name) or models.load(name, online=online))
     questions: dict[Question, list[int]] = {}
     for key, rows in keys.items():
         question, why = _question(dict(zip(OF_A_QUESTION, key, strict=True)), find)

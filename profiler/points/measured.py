@@ -1,208 +1,188 @@
-"""A user's own measurements: what they say about the deployment that was measured, and about its neighbours.
+"""A user's own measurements, out of files or made in memory, held against the estimates that they correct.
 
-The estimate of a deployment errs by a factor. Some of that factor belongs to the system (model, format of its weights,
-GPU, engine) and is the same in every layout and under every load; some belongs to the layout, some to the load, the
-rest is noise. `SHARES` says how much, as parts of the variance of the logarithm. From that follows everything else, as
-the best linear prediction of a Gaussian field (kriging; Rasmussen & Williams 2006, eq. 2.25 and 2.26):
-
-* a measurement d = log(measured / estimated) shifts another point of its system by a share of d: the system's, the
-  layout's where the layout is the same, and the load's, less with every doubling of ISL, OSL or concurrency between;
-* more measurements shift further, and outvote a lone outlier;
-* the interval narrows by what is then known. Another system is not shifted at all.
+How far each of them reaches, `profiler.points.correction` says.
 """
 
 from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 import numpy as np
 
 from crds.errors import InputError
-from profiler.estimate import REASONS, Estimates, FloatArray, Points
+from profiler.estimate import REASONS, FloatArray, Points
+from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.points import tables
 from profiler.points.aiperf import table as aiperf_table
-from profiler.points.cells import MODES, Asked, Mode, Question, Rows, understand
+from profiler.points.cells import Mode, Question, Rows, understand
+from profiler.points.correction import SHARES, Correction, Evidence, Place
 from profiler.points.tables import Table
+from profiler.profile import Layout
 
 MOST: Final = 200  # measurements of one system: each asks for a row and a column of a matrix
-OUTLIER: Final = math.log(1.5)  # offsets further than this from the median of their system are pulled to it
+MOST_LINES: Final = 10_000  # of a file; more are a log of requests, not measured points
 IMPLAUSIBLE: Final = math.log(20)  # no estimate errs by as much: wrong unit, or another deployment
 METRICS: Final = ("ttft_ms", "itl_ms")
+LAYOUT: Final = tuple(column.name for column in fields(Layout))
+# What each kind of engine can be measured in: a prefill worker decodes nothing, a decode worker gets its first token.
+METRICS_OF: Final[Mapping[Mode, tuple[str, ...]]] = {"agg": METRICS, "prefill": ("ttft_ms",), "decode": ("itl_ms",)}
+
+System = tuple[Model, str, str]
 
 
-class Shares(NamedTuple):
-    """Parts of the variance of log(measured / estimated) that belong to the system, the layout and the load.
+@dataclass(frozen=True)
+class Measurement:
+    """One engine under one load and its mean times in ms, 0 where one was not measured.
 
-    `reach` is how many doublings of ISL, OSL and concurrency together halve the load's part.
+    `question` is the system and mode, `concurrency` the requests in flight on this engine; messages call it `source`.
     """
 
-    system: float
-    layout: float
-    load: float
-    reach: float
-
-    @property
-    def noise(self) -> float:
-        """The rest: what a second run, another version or an option that nobody states would change."""
-        return 1.0 - self.system - self.layout - self.load
-
-
-# Near the maximum likelihood of the estimator's errors on the public measurements that its coefficients were fitted to
-# (scripts/measured_shares.py), and on the careful side of it: no further than helps the other rows of a system, with
-# intervals that still hold.
-SHARES: Final = {"ttft_ms": Shares(0.05, 0.1, 0.5, 2), "itl_ms": Shares(0.25, 0.1, 0.4, 4)}
+    question: Question
+    layout: Layout
+    isl: float
+    osl: float
+    concurrency: float
+    ttft_ms: float = 0.0
+    itl_ms: float = 0.0
+    source: str = "a measurement"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where points lie: their layouts with the mode (n, 6), their loads as log2 of ISL, OSL and concurrency (n, 3)."""
+class Compared:
+    """A measurement beside the estimates of its point, in ms; 0 where the engine has no such time."""
 
-    layout: FloatArray
-    load: FloatArray
+    measurement: Measurement
+    ttft_ms: float
+    itl_ms: float
 
-    @classmethod
-    def of(cls, points: Points, mode: Mode) -> Place:
-        """The place of each point. Values that no estimate has (below 1) count as 1."""
-        kind = np.full(len(points), float(MODES.index(mode)))
-        layout = np.stack([points.tp, points.pp, points.dp, points.moe_tp, points.moe_ep, kind], axis=1)
-        load = np.stack([points.isl, points.osl, points.concurrency], axis=1)
-        return cls(layout, np.log2(np.maximum(load, 1.0)))
-
-    def kinship(self, other: Place, shares: Shares) -> FloatArray:
-        """What the errors at these places (rows) and at those (columns) share."""
-        same = (self.layout[:, None, :] == other.layout[None, :, :]).all(axis=2)
-        doublings = np.abs(self.load[:, None, :] - other.load[None, :, :]).sum(axis=2)
-        result: FloatArray = shares.system + shares.layout * same + shares.load * 2.0 ** (-doublings / shares.reach)
-        return result
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Measurements of one metric on one system: their places and log(measured / estimated)."""
-
-    place: Place
-    offsets: FloatArray
-    shares: Shares
-
-    def at(self, place: Place) -> tuple[FloatArray, FloatArray]:
-        """For each point: the factor on the estimate, and the power that the interval's factors are raised to."""
-        middle = np.median(self.offsets)
-        offsets = np.clip(self.offsets, middle - OUTLIER, middle + OUTLIER)
-        known = self.place.kinship(self.place, self.shares) + self.shares.noise * np.eye(len(offsets))
-        kin = place.kinship(self.place, self.shares)
-        weights = np.linalg.solve(known, kin.T).T
-        left = 1.0 - (weights * kin).sum(axis=1)
-        return np.exp(weights @ offsets), np.sqrt(np.clip(left, 0.0, 1.0))
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What was measured of one system, by metric; empty where nothing was."""
-
-    evidence: Mapping[str, Evidence]
-
-    def apply(self, estimates: Estimates, points: Points, mode: Mode = "agg") -> Estimates:
-        """The estimates of `points`, shifted towards what was measured, with narrower intervals.
-
-        Throughput follows from the times; memory stays. Rows without an answer stay as they are.
-        """
-        if not self.evidence:
-            return estimates
-        place = Place.of(points, mode)
-        one = np.ones(len(points))
-        ttft, ttft_power = self.evidence["ttft_ms"].at(place) if "ttft_ms" in self.evidence else (one, one)
-        itl, itl_power = self.evidence["itl_ms"].at(place) if "itl_ms" in self.evidence else (one, one)
-        e = estimates
-        shifted = replace(
-            e,
-            ttft_ms=e.ttft_ms * ttft,
-            ttft_p90_ms=e.ttft_p90_ms * ttft,
-            ttft_low=e.ttft_ms * ttft * _ratio(e.ttft_low, e.ttft_ms) ** ttft_power,
-            ttft_high=e.ttft_ms * ttft * _ratio(e.ttft_high, e.ttft_ms) ** ttft_power,
-            itl_ms=e.itl_ms * itl,
-            itl_low=e.itl_ms * itl * _ratio(e.itl_low, e.itl_ms) ** itl_power,
-            itl_high=e.itl_ms * itl * _ratio(e.itl_high, e.itl_ms) ** itl_power,
-            calibrated=True,
-        )
-        return _with_rates(e, shifted, points, mode)
+    def offset(self, metric: str) -> float | None:
+        """log(measured / estimated) of `ttft_ms` or `itl_ms`; None where it was not measured."""
+        value = getattr(self.measurement, metric)
+        return math.log(value / getattr(self, metric)) if value else None
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """All that a user measured, by system."""
+    """All that a user measured, by system: the model by its shape and format, the GPU, the engine."""
 
-    systems: Mapping[tuple[Model, str, str], Correction]
+    systems: Mapping[System, tuple[Compared, ...]]
+
+    @classmethod
+    def of(cls, measurements: Iterable[Measurement]) -> Measurements:
+        """Hold measurements against the estimates of their points.
+
+        Raises InputError for one without an estimate or far from it, and for too many of one system.
+        """
+        questions: dict[Question, list[Measurement]] = {}
+        for measurement in measurements:
+            questions.setdefault(measurement.question, []).append(measurement)
+        systems: dict[System, list[Compared]] = {}
+        for question, members in questions.items():
+            systems.setdefault(_system(question), []).extend(_compared(question, members))
+        for members_of_one in systems.values():
+            if len(members_of_one) > MOST:
+                count = f"{len(members_of_one)} measurements of one model, GPU and engine"
+                raise InputError(count, f"{MOST} are the most", "give means over repeated runs")
+        return cls({system: tuple(found) for system, found in systems.items()})
+
+    def of_system(self, question: Question) -> tuple[Compared, ...]:
+        """What was measured of the system of a question, in any layout, mode and load."""
+        return self.systems.get(_system(question), ())
 
     def correction(self, question: Question) -> Correction:
         """What it says about a question; neutral where its system was not measured."""
-        return self.systems.get(_system(question), Correction({}))
-
-
-class _Row(NamedTuple):
-    layout: FloatArray
-    load: FloatArray
-    offset: float
+        compared = self.of_system(question)
+        evidence = {}
+        for metric in METRICS:
+            known = [(one.measurement, offset) for one in compared if (offset := one.offset(metric)) is not None]
+            if known:
+                place = Place.stack([Place.of(_points([one]), one.question.mode) for one, _ in known])
+                evidence[metric] = Evidence(place, np.array([offset for _, offset in known]), SHARES[metric])
+        return Correction(evidence)
 
 
 def read(
-    files: Mapping[str, bytes], *, defaults: Mapping[str, str] | None = None, online: bool = False
+    files: Mapping[str, bytes],
+    *,
+    defaults: Mapping[str, str] | None = None,
+    cells: Mapping[str, Mapping[str, str]] | None = None,
+    required: Sequence[str] = (),
+    models: Mapping[str, Model] | None = None,
+    gpus: Mapping[str, Gpu] | None = None,
+    online: bool = False,
 ) -> Measurements:
     """The measurements in some files: CSV with the columns of a point and ttft_ms or itl_ms, or AIPerf's export.
 
-    `defaults` are the cells of a point that a file leaves open (AIPerf does not know the GPU). Raises InputError where
-    a row cannot be used, is of a point without an estimate, or implausible.
+    `cells` hold for all rows of a file, `defaults` are what files leave open (AIPerf does not know the GPU), and the
+    columns `required` must then be there. `models` (by name) and `gpus` (by SKU) stand for those that are packaged.
+    Raises InputError where a row cannot be used, is of a point without an estimate, or implausible.
     """
-    given = dict(defaults or {})
-    rows: dict[tuple[Model, str, str], dict[str, list[_Row]]] = {}
+    found: list[Measurement] = []
     for source, data in files.items():
-        table = _table(data, source, given)
-        asked = understand(table, defaults=given, online=online)
+        given = {**(defaults or {}), **(cells or {}).get(source, {})}
+        table = _table(data, source, given).filled((cells or {}).get(source, {}))
+        _check(table, source, given, required)
+        asked = understand(table, defaults=given, online=online, known=models)
         for row, fault in sorted(asked.faults.items()):
-            raise InputError(f"{source}: row {row + 1} cannot be used", fault)
-        for question, numbers in asked.questions:
-            _collect(rows.setdefault(_system(question), {}), source, table, asked, question, numbers)
-    return Measurements({system: Correction(_evidence(found)) for system, found in rows.items()})
+            advice = f"say which model it is: --measured {source},model=NAME" if fault.startswith("model:") else ""
+            raise InputError(f"{source}: row {row + 1} cannot be used", fault, advice)
+        for question, rows in asked.questions:
+            gpu = (gpus or {}).get(question.gpu.sku, question.gpu)
+            found += _measurements(source, table, asked.points(question, rows), replace(question, gpu=gpu), rows)
+    return Measurements.of(found)
 
 
 def _table(data: bytes, source: str, given: Mapping[str, str]) -> Table:
     plain = data.removeprefix(codecs.BOM_UTF8)
     if plain.lstrip().startswith(b"{"):
         return aiperf_table(plain, source, given)
+    lines = data.count(b"\n")
+    if lines > MOST_LINES:
+        what = f"{source}: has {lines:,} lines, and {MOST_LINES:,} are the most"
+        raise InputError(what, "each is a measured point, not a request", "give means, a few points for each engine")
     table = tables.read(data, source, given=tuple(given))
     if not set(METRICS) & set(table.names):
         raise InputError(f"{source}: has no column ttft_ms or itl_ms", "these hold what was measured")
-    if not len(table):
-        raise InputError(f"{source}: has a header and no measurement")
     return table
 
 
-def _collect(
-    found: dict[str, list[_Row]], source: str, table: Table, asked: Asked, question: Question, rows: Rows
-) -> None:
-    """Add the offsets of some rows of one question to those of its system."""
-    points = asked.points(question, rows)
-    estimates, place = question.estimate(points), Place.of(points, question.mode)
+def _check(table: Table, source: str, given: Mapping[str, str], required: Sequence[str]) -> None:
+    if not len(table):
+        raise InputError(f"{source}: has a header and no measurement")
+    for name in required:
+        if not all(table.column(name, given.get(name, ""))):
+            raise InputError(
+                f"{source}: does not say the {name} of what was measured",
+                next=f"add it to the file, or behind its name: --measured {source},{name}=...",
+            )
+
+
+def _measurements(source: str, table: Table, points: Points, question: Question, rows: Rows) -> list[Measurement]:
+    """Some rows of one question."""
+    ttft, itl = (table.column(metric) for metric in METRICS)
+    found = []
     for i, row in enumerate(rows.tolist()):
         where = f"{source}: row {row + 1}"
-        if estimates.reason[i]:
-            raise InputError(f"{where} has no estimate to compare with", REASONS[estimates.reason[i]])
-        values = {metric: _measured(table.column(metric)[row], metric, where) for metric in METRICS}
-        if not any(values.values()):
-            raise InputError(f"{where} holds neither ttft_ms nor itl_ms")
-        for metric, value in values.items():
-            guess = float(getattr(estimates, metric)[i])
-            if value and guess:
-                found.setdefault(metric, []).append(
-                    _Row(place.layout[i], place.load[i], _offset(value, guess, metric, where))
-                )
+        one = Measurement(
+            question=question,
+            layout=Layout(**{name: int(getattr(points, name)[i]) for name in LAYOUT}),
+            isl=float(points.isl[i]),
+            osl=float(points.osl[i]),
+            concurrency=float(points.concurrency[i]),
+            ttft_ms=_time(ttft[row], "ttft_ms", where),
+            itl_ms=_time(itl[row], "itl_ms", where),
+            source=where,
+        )
+        found.append(one)
+    return found
 
 
-def _measured(text: str, metric: str, where: str) -> float:
+def _time(text: str, metric: str, where: str) -> float:
     if not text:
         return 0.0
     try:
@@ -216,54 +196,54 @@ def _measured(text: str, metric: str, where: str) -> float:
     return value
 
 
-def _offset(value: float, guess: float, metric: str, where: str) -> float:
-    offset = math.log(value / guess)
-    if abs(offset) > IMPLAUSIBLE:
-        why = f"the estimate is {guess:.4g} ms"
-        raise InputError(
-            f"{where}: {metric} {value:g} cannot be", why, "is it in milliseconds, and of this deployment?"
+def _compared(question: Question, members: Sequence[Measurement]) -> list[Compared]:
+    """Measurements of one question beside its estimates."""
+    estimates = question.estimate(_points(members))
+    found = []
+    for i, one in enumerate(members):
+        if estimates.reason[i]:
+            raise InputError(f"{one.source} has no estimate to compare with", REASONS[estimates.reason[i]])
+        if not all(0 <= time < math.inf for time in (one.ttft_ms, one.itl_ms)):
+            raise InputError(f"{one.source}: ttft_ms and itl_ms must be positive numbers of milliseconds")
+        known = METRICS_OF[question.mode]
+        used = replace(
+            one,
+            ttft_ms=one.ttft_ms if "ttft_ms" in known else 0.0,
+            itl_ms=one.itl_ms if "itl_ms" in known else 0.0,
         )
-    return offset
+        if not used.ttft_ms and not used.itl_ms:
+            raise InputError(f"{one.source} holds {_neither(question.mode)}")
+        compared = Compared(used, float(estimates.ttft_ms[i]), float(estimates.itl_ms[i]))
+        for metric in known:
+            _check_offset(compared, metric)
+        found.append(compared)
+    return found
 
 
-def _evidence(found: Mapping[str, Sequence[_Row]]) -> dict[str, Evidence]:
-    evidence = {}
-    for metric, rows in found.items():
-        if len(rows) > MOST:
-            raise InputError(f"{len(rows)} measurements of one model, GPU and engine", f"{MOST} are the most")
-        place = Place(np.stack([row.layout for row in rows]), np.stack([row.load for row in rows]))
-        evidence[metric] = Evidence(place, np.array([row.offset for row in rows]), SHARES[metric])
-    return evidence
+def _neither(mode: Mode) -> str:
+    if mode == "agg":
+        return "neither ttft_ms nor itl_ms"
+    return f"no {METRICS_OF[mode][0]}, all that is measured of a {mode} worker"
 
 
-def _system(question: Question) -> tuple[Model, str, str]:
+def _check_offset(compared: Compared, metric: str) -> None:
+    one, offset = compared.measurement, compared.offset(metric)
+    if offset is not None and abs(offset) > IMPLAUSIBLE:
+        raise InputError(
+            f"{one.source}: {metric} {getattr(one, metric):g} cannot be",
+            f"the estimate is {getattr(compared, metric):.4g} ms",
+            "is it in milliseconds, and of this deployment?",
+        )
+
+
+def _points(members: Sequence[Measurement]) -> Points:
+    def column(name: str) -> FloatArray:
+        return np.array([getattr(one.layout if name in LAYOUT else one, name) for one in members], dtype=np.float64)
+
+    return Points.of(**{name: column(name) for name in (*LAYOUT, "isl", "osl", "concurrency")})
+
+
+def _system(question: Question) -> System:
     # By shape and format: the name, the context limit and the KV cache's format do not change what the error is.
     model = replace(question.model, name="", context=1, kv_dtype="bf16")
     return model, question.gpu.sku, str(question.backend)
-
-
-def _with_rates(before: Estimates, after: Estimates, points: Points, mode: Mode) -> Estimates:
-    """Rates in proportion to the time that a request takes (Little's law at a given concurrency)."""
-
-    def taken(ttft: FloatArray, itl: FloatArray) -> FloatArray:
-        first = ttft if mode != "decode" else 0.0 * ttft
-        rest = (points.osl - 1) * itl if mode == "agg" else itl
-        return first + rest
-
-    usual = _ratio(taken(before.ttft_ms, before.itl_ms), taken(after.ttft_ms, after.itl_ms))
-    slow = _ratio(taken(before.ttft_high, before.itl_high), taken(after.ttft_high, after.itl_high))
-    fast = _ratio(taken(before.ttft_low, before.itl_low), taken(after.ttft_low, after.itl_low))
-    return replace(
-        after,
-        requests_per_s=before.requests_per_s * usual,
-        throughput_per_gpu=before.throughput_per_gpu * usual,
-        throughput_low=np.minimum(before.throughput_low * slow, before.throughput_per_gpu * usual),
-        throughput_high=np.maximum(before.throughput_high * fast, before.throughput_per_gpu * usual),
-    )
-
-
-def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """a / b, 1 where there is nothing to divide (no answer, or a mode without this metric)."""
-    empty = (a <= 0) | (b <= 0)
-    result: FloatArray = np.where(empty, 1.0, a) / np.where(empty, 1.0, b)
-    return result

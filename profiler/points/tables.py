@@ -67,6 +67,16 @@ class Table:
         names = tuple(cells)
         return cls(names, names, (tuple(cells.values()),), {})
 
+    def filled(self, cells: Mapping[str, str]) -> Table:
+        """The same rows with these cells in each, whatever the columns held before."""
+        kept = [place for place, name in enumerate(self.names) if name not in cells]
+        return Table(
+            (*(self.header[place] for place in kept), *cells),
+            (*(self.names[place] for place in kept), *cells),
+            tuple((*(row[place] for place in kept), *cells.values()) for row in self.rows),
+            self.faults,
+        )
+
     def __len__(self) -> int:
         return len(self.rows)
 

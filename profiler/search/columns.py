@@ -115,7 +115,7 @@ class Candidates:
     request_rate: SingleColumn
     throughput_per_gpu: SingleColumn  # output tokens/s/GPU
     osl: int
-    provenance: str
+    provenance: tuple[str, ...]  # of the estimates of each backend
     excluded: Mapping[str, int]
 
     def __len__(self) -> int:
@@ -158,7 +158,7 @@ class Candidates:
             workers=tuple(workers),
             gpus=int(self.gpus[row]),
             metrics=self._metrics(row),
-            provenance=self.provenance,
+            provenance=self.provenance[self.engines.backend[engine]],
         )
 
     def _worker(self, role: Role, engine: int, replicas: int, itl_limit_ms: float | None) -> Worker:

@@ -25,6 +25,7 @@ from profiler.search.packing import replicas
 
 if TYPE_CHECKING:
     from profiler.models import Model
+    from profiler.points.measured import Measurements
     from profiler.request import Hardware, Request
 
 NOT_FINITE: Final = "the estimate is not a positive number"
@@ -36,13 +37,19 @@ Columns = dict[str, NDArray[Any]]  # those of `Candidates` that have a row for e
 
 
 def candidates(
-    request: Request, model: Model, shape: Shape | None = None, *, within_targets: bool = False
+    request: Request,
+    model: Model,
+    shape: Shape | None = None,
+    *,
+    measurements: Measurements | None = None,
+    within_targets: bool = False,
 ) -> Candidates:
     """All deployments for `request`, in a fixed order; may be empty, and then `excluded` says why.
 
     A deployment has as many replicas as the budget allows, or as the load needs where `workload` names one, or one for
-    a planner to scale. With a `shape` it is that one deployment, at every load. `within_targets` leaves out most of
-    those that miss a latency target, before they cost time and memory.
+    a planner to scale. With a `shape` it is that one deployment, at every load. `measurements` correct the estimates of
+    every engine of a system that was measured. `within_targets` leaves out most of those that miss a latency target,
+    before they cost time and memory.
     """
     keep = within_targets and request.planner is None  # a planner's mode follows from what there is
     known: dict[Layout, int] = {}
@@ -50,12 +57,14 @@ def candidates(
     aggregated: list[Columns] = []
     disaggregated: list[Columns] = []
     excluded: Counter[str] = Counter()
+    provenance: list[str] = []
     for index in range(len(request.backends)):
-        scope = Scope.of(request, model, index, known, shape)
+        scope = Scope.of(request, model, index, known, shape, measurements)
         start = sum(len(table) for table in tables)
-        worker, answer = scope.engines("worker", estimate.aggregated, grid=True)
-        prefill, _ = scope.engines("prefill", estimate.prefill, grid=False)
-        decode, _ = scope.engines("decode", estimate.decode, grid=True)
+        worker, answer = scope.engines("worker", grid=True)
+        prefill, _ = scope.engines("prefill", grid=False)
+        decode, _ = scope.engines("decode", grid=True)
+        provenance.append(answer.provenance + (" calibrated" if answer.calibrated else ""))
         if keep:
             worker, prefill, decode = (_within_targets(request, table) for table in (worker, prefill, decode))
         tables += [worker, prefill, decode]
@@ -70,7 +79,7 @@ def candidates(
         layouts=tuple(known),
         engines=Engines.stack(tables),
         osl=request.workload.osl,
-        provenance=answer.provenance + (" calibrated" if answer.calibrated else ""),
+        provenance=tuple(provenance),
         excluded=dict(sorted(excluded.items())),
     )
 

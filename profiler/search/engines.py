@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,18 +11,26 @@ import numpy as np
 from crds.vocabulary import Backend
 from profiler import estimate
 from profiler.estimate import Estimates, Points
+from profiler.points.cells import Mode, Question
 from profiler.profile import Layout, Role
 from profiler.search.columns import Engines, FloatColumn
 from profiler.search.layouts import Shape, allowed
 
 if TYPE_CHECKING:
-    from profiler.hardware import Gpu
     from profiler.models import Model
+    from profiler.points.measured import Measurements
     from profiler.request import Request
 
+MODES: Final[dict[Role, Mode]] = {"worker": "agg", "prefill": "prefill", "decode": "decode"}
 PREFILL_STEP_TOKENS: Final = 8192  # what an engine prefills in one step, per attention-DP rank
 _STEPS_PER_OCTAVE: Final = 6
 _MAX_SEQUENCES_PER_GPU: Final = 512  # the engines' own batch limits are of this order
+
+
+def question(request: Request, model: Model, backend: Backend, role: Role) -> Question:
+    """What the estimator is asked about engines: on GPUs in nodes of the request's size; beyond is the network."""
+    gpu = replace(request.hardware.gpu, gpus_per_node=request.hardware.gpus_per_node)
+    return Question(model, gpu, str(backend), MODES[role])
 
 
 @dataclass(frozen=True)
@@ -37,27 +44,34 @@ class Scope:
     known: dict[Layout, int]
     excluded: Counter[str]
     shape: Shape | None
+    measurements: Measurements | None
 
     @property
     def backend(self) -> Backend:
         """The engine."""
         return self.request.backends[self.index]
 
-    @property
-    def gpu(self) -> Gpu:
-        """The GPU in nodes of the request's size, beyond which traffic takes the network."""
-        return replace(self.request.hardware.gpu, gpus_per_node=self.request.hardware.gpus_per_node)
-
     @classmethod
-    def of(cls, request: Request, model: Model, index: int, known: dict[Layout, int], shape: Shape | None) -> Scope:
+    def of(
+        cls,
+        request: Request,
+        model: Model,
+        index: int,
+        known: dict[Layout, int],
+        shape: Shape | None,
+        measurements: Measurements | None,
+    ) -> Scope:
         """`known` numbers the layouts of all backends; it grows. `shape`: this one deployment and no other."""
         if shape:
-            return cls(request, model, index, (), known, Counter(), shape)
+            return cls(request, model, index, (), known, Counter(), shape, measurements)
         permitted = allowed(model, request.backends[index], request.hardware)
-        return cls(request, model, index, permitted.layouts, known, permitted.excluded, None)
+        return cls(request, model, index, permitted.layouts, known, permitted.excluded, None, measurements)
 
-    def engines(self, role: Role, ask: Callable[..., Estimates], grid: bool) -> tuple[Engines, Estimates]:
-        """Engines of one role in all layouts: at each concurrency of the `grid`, or with the prompts of one step."""
+    def engines(self, role: Role, grid: bool) -> tuple[Engines, Estimates]:
+        """Engines of one role in all layouts: at each concurrency of the `grid`, or with the prompts of one step.
+
+        What was measured of this system corrects the estimates.
+        """
         workload = self.request.workload
         step = max(1, round(PREFILL_STEP_TOKENS / workload.isl))
         layouts = self._layouts(role)
@@ -71,7 +85,10 @@ class Scope:
             for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")
         }
         points = Points.of(**shape, isl=workload.isl, osl=workload.osl, concurrency=in_flight)
-        answer = ask(self.model, self.gpu, self.backend, points)
+        asked = question(self.request, self.model, self.backend, role)
+        answer = asked.estimate(points)
+        if self.measurements:
+            answer = self.measurements.correction(asked).apply(answer, points, asked.mode)
         for code, count in enumerate(np.bincount(answer.reason)):
             if code and count:
                 self.excluded[estimate.REASONS[code]] += int(count)

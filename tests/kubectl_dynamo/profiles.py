@@ -7,9 +7,11 @@ from dataclasses import replace
 from profiler.profile import (
     Alternative,
     Asked,
+    Calibration,
     Configuration,
     Interval,
     Layout,
+    Measured,
     Metrics,
     Profile,
     Searched,
@@ -169,4 +171,17 @@ EXPLAINED = replace(
         Trade("24 GPUs", "nothing"),
     ),
     operations={"decode attention": 14.2, "dense GEMM": 9.41, "host": 4.87, "communication": 3.1, "head": 0.166},
+)
+MEASURED = replace(
+    EXPLAINED,
+    calibration=Calibration(
+        used=3,
+        measurements=(
+            Measured("slow.csv: row 1", "vllm", "agg", Layout(tp=4), 4000, 1000, 32, 812.5, 406.0, 31.2, 15.6),
+            Measured("slow.csv: row 2", "vllm", "decode", Layout(tp=4), 4000, 1000, 64, itl_ms=50, itl_ms_estimated=23),
+        ),
+        ttft_factor=0.93,
+        itl_factor=1.784,
+        instead_of=aggregated(4, 2, 47.0, 520.0),
+    ),
 )

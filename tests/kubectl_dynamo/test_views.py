@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,7 +19,7 @@ from kubectl_dynamo.views.svg import svg
 from kubectl_dynamo.views.tables import Column, table
 from profiler.profile import Profile
 from tests.kubectl_dynamo import golden
-from tests.kubectl_dynamo.profiles import EXPLAINED, MET, MISSED, QWEN
+from tests.kubectl_dynamo.profiles import EXPLAINED, MEASURED, MET, MISSED, QWEN
 from tests.kubectl_dynamo.stories import NOW, STORIES
 
 WIDTHS = (60, 80, 120)
@@ -42,6 +43,40 @@ def test_an_explained_report(width: int) -> None:
     text = profile.report(EXPLAINED, Style(width), explained=True)
     golden.check(f"profile-explained-{width}.txt", text)
     assert fits(text, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_report_with_measurements(width: int) -> None:
+    text = profile.report(MEASURED, Style(width), explained=True)
+    golden.check(f"profile-measured-{width}.txt", text)
+    assert fits(text, width)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {},
+            "Your 3 measurements put TTFT 7% lower and ITL 78% higher than estimated; without them the pick would be ",
+        ),
+        ({"used": 1, "ttft_factor": 1.0}, "Your measurement puts ITL 78% higher than estimated; without it the pick "),
+        (
+            {"ttft_factor": 1.0, "itl_factor": 1.004},
+            "Your 3 measurements leave it as estimated; without them the pick ",
+        ),
+        ({"instead_of": MEASURED.pick}, "than estimated; without them the pick would be the same."),
+    ],
+)
+def test_what_measurements_changed_is_a_sentence(change: dict[str, Any], told: str) -> None:
+    assert MEASURED.calibration
+    assert told in profile.measured(MEASURED, replace(MEASURED.calibration, **change))
+
+
+def test_a_page_shows_what_was_measured() -> None:
+    text = html.page([MEASURED])
+    assert "What you measured" in text
+    assert "slow.csv: row 2" in text
+    assert "What you measured" not in html.page([EXPLAINED])
 
 
 def test_explaining_shows_every_alternative() -> None:

@@ -1,6 +1,7 @@
 """What a user's own measurements do to estimates."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from profiler.hardware import gpu
 from profiler.models import load
 from profiler.points import measured
 from profiler.points.cells import Question
+from profiler.points.measured import Measurement, Measurements
+from profiler.profile import Layout
 
 MODEL = "Qwen/Qwen3-32B"
 QUESTION = Question(load(MODEL), gpu("h200_sxm"), "vllm")
@@ -159,6 +162,13 @@ def test_one_metric_alone_shifts_that_metric_alone():
         ('{"inter_token_latency": {"avg": "fast"}}', "inter_token_latency.avg: Invalid value"),
         ('{"inter_token_latency": {"avg": 20, "unit": "weeks"}}', "inter_token_latency.unit: Unsupported value"),
         ('{"inter_token_latency": {"avg": 20, "unit": "ms"}}', "name it with --gpu"),
+        ('{"ttft": 3}\n{"ttft": 4}\n', "give AIPerf's profile_export_aiperf.json"),
+        (
+            "model,gpu_sku,tp,mode,itl_ms\nQwen/Qwen3-32B,h200_sxm,2,prefill,20\n",
+            "holds no ttft_ms, all that is measured of a prefill worker",
+        ),
+        ("model,gpu_sku,tp,itl_ms\n" + 10_001 * "Qwen/Qwen3-32B,h200_sxm,2,20\n", "10,000 are the most"),
+        ("model,gpu_sku,tp,itl_ms\n" + 201 * "Qwen/Qwen3-32B,h200_sxm,2,12\n", "200 are the most"),
     ],
 )
 def test_what_cannot_be_used_is_said(text, complaint):
@@ -201,3 +211,49 @@ def test_units_of_aiperf_are_heeded():
     seconds = export(inter_token_latency={"unit": "sec", "avg": float(at.itl_ms[0]) * 1.5e-3})
     found = measured.read({"a.json": seconds}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
     assert shift(found)[1] == pytest.approx(1.5**0.75)
+
+
+def test_aiperfs_run_of_another_model_is_not_one_of_the_model_that_is_asked_about():
+    other = export(input_config={"endpoint": {"model_names": ["Qwen/Qwen3-14B"]}, "loadgen": {"concurrency": 16}})
+    found = measured.read({"a.json": other}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
+    assert shift(found) == (1.0, 1.0, 1.0)
+    served_as = export(input_config={"endpoint": {"model_names": ["my-model"]}, "loadgen": {"concurrency": 16}})
+    with pytest.raises(InputError, match=r"say which model it is: --measured a\.json,model=NAME"):
+        measured.read({"a.json": served_as}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
+
+
+def test_what_stands_beside_a_file_holds_for_all_of_its_rows():
+    text = "model,gpu_sku,tp,isl,osl,concurrency,itl_ms\nserved,h200_sxm,,2000,500,16,{}\n"
+    _, before = estimated()
+    files = {"m.csv": text.format(before.itl_ms[0] * 1.5).encode()}
+    found = measured.read(files, cells={"m.csv": {"model": MODEL, "tp": "2"}})
+    assert shift(found)[1] == pytest.approx(1.5**0.75)
+
+
+def test_a_column_that_is_required_must_be_said_somewhere():
+    text = f"itl_ms,tp\n{estimated()[1].itl_ms[0]},2\n".encode()
+    defaults = {"model": MODEL, "gpu_sku": "h200_sxm"}
+    with pytest.raises(InputError, match=r"m\.csv: does not say the concurrency of what was measured"):
+        measured.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"))
+    cells = {"m.csv": {"concurrency": "16"}}
+    assert measured.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"), cells=cells).systems
+
+
+def test_a_model_and_a_gpu_that_are_known_already_are_not_looked_up():
+    private = replace(load(MODEL), name="team/private")
+    small = gpu("h200_sxm", vram_mb=100_000)
+    text = f"itl_ms,tp,isl,osl,concurrency\n{estimated()[1].itl_ms[0] * 1.5},2,2000,500,16\n".encode()
+    found = measured.read(
+        {"m.csv": text},
+        defaults={"model": "team/private", "gpu_sku": "h200_sxm"},
+        models={"team/private": private},
+        gpus={"h200_sxm": small},
+    )
+    (compared,) = found.of_system(QUESTION)
+    assert (compared.measurement.question.model.name, compared.measurement.question.gpu) == ("team/private", small)
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), -1.0])
+def test_a_time_that_is_none_is_refused_in_memory_too(time):
+    with pytest.raises(InputError, match="must be positive numbers"):
+        Measurements.of([Measurement(QUESTION, Layout(tp=2), 2000, 500, 16, itl_ms=time)])

@@ -1,0 +1,71 @@
+"""`--measured FILE[,COLUMN=VALUE...]`: what a user measured, read for the commands that take it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from crds.errors import InputError
+from crds.fields import did_you_mean
+from kubectl_dynamo.inputs import source_of
+
+if TYPE_CHECKING:
+    from profiler.points.measured import Measurements
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def measured_option(command: F) -> F:
+    """Add `--measured`."""
+    option = click.option(
+        "--measured",
+        "measured_files",
+        metavar="FILE[,COLUMN=VALUE...]",
+        multiple=True,
+        help="What you measured: CSV or AIPerf's export, and what that leaves open; may be repeated",
+    )
+    return option(command)
+
+
+def read(given: Sequence[str], **rest: Any) -> Measurements | None:
+    """The measurements of all files, None without any; `rest` is for `profiler.points.measured.read`."""
+    if not given:
+        return None
+    from profiler.points import measured  # numpy, only when there is something to compute
+
+    files: dict[str, bytes] = {}
+    cells: dict[str, Mapping[str, str]] = {}
+    for text in given:
+        path, own = _parts(text)
+        source = source_of(path)
+        if source in files:
+            raise InputError(f"{source}: is given twice as --measured", "each of its points would count twice")
+        files[source], cells[source] = content(path), own
+    return measured.read(files, cells=cells, **rest)
+
+
+def _parts(text: str) -> tuple[str, dict[str, str]]:
+    """`run.json,tp=4` as a path and cells. Commas in the name of a file are left alone."""
+    from profiler.points.tables import COLUMNS
+
+    path, *rest = re.split(r",(?=\w+=)", text)
+    cells = {name: value for name, _, value in (part.partition("=") for part in rest)}
+    for name in cells:
+        if name not in COLUMNS:
+            near = did_you_mean(name, COLUMNS)
+            hint = f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"
+            raise InputError(f'--measured {text}: no column is called "{name}"', next=hint)
+    return path, cells
+
+
+def content(path: str) -> bytes:
+    """A file's bytes. Raises InputError."""
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
