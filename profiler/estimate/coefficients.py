@@ -131,6 +131,10 @@ def trust(model: Model, gpu: Gpu, engine: str) -> Trust:
         tier = "known"
     elif architecture in own["architecture_and_engine"]:
         tier = "related"
+    if model.sparse and model.sparse.indexers:
+        # Most layers take another one's pick, those of the measured model of this shape do not: its factors are the
+        # best guess that there is, and no more.
+        tier = "new"
     return Trust(
         itl_bounds=_bounds("itl", gpu, engine, tier),
         ttft_bounds=_bounds("ttft", gpu, engine, tier),

@@ -101,7 +101,7 @@ def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArra
 
 
 def communication(system: System, points: Points, batch: Batch) -> FloatArray:
-    """A collective after each attention and each MLP: all-reduce over TP, or dispatch and combine under data parallelism.
+    """A collective after each attention and MLP: all-reduce over TP, or dispatch and combine under data parallelism.
 
     Latency grows with the logarithm of the ranks, volume is a ring's 2 (N-1)/N; across nodes, each GPU of a node
     carries its share over the network (hierarchical collectives).

@@ -10,11 +10,13 @@ from importlib import resources
 from typing import Any
 
 from crds.fields import did_you_mean
-from profiler.models.blocks import Latent, Linear, Sparse
+from profiler.models.blocks import Compressed, Heads, Latent, Linear, Sparse
 from profiler.models.model import Model
 
 # Words in a repository's name that do not change the shape of its model.
 NEUTRAL = frozenset({"instruct", "chat", "base", "it", "pt", "hf", "meta"})
+
+BLOCKS = {"latent": Latent, "sparse": Sparse, "linear": Linear, "window_heads": Heads, "compressed": Compressed}
 
 
 @cache
@@ -37,9 +39,9 @@ def find(name: str) -> Model | None:
     row = _file()["models"][found]
     shape = dict(_file()["shapes"][row["shape"]])
     shape |= {key: value for key, value in row.items() if key != "shape"}
-    for key, kind in (("latent", Latent), ("sparse", Sparse), ("linear", Linear)):
+    for key, block in BLOCKS.items():
         if key in shape:
-            shape[key] = kind(**shape[key])
+            shape[key] = block(**shape[key])
     return Model(name=name, **shape)
 
 

@@ -75,7 +75,7 @@ def needs_equal_tp(model: Model, backend: Backend) -> bool:
     SGLang cuts and joins KV heads on the way, but not the state of windowed or linear attention (its pull requests
     10912 and 23744); MLA has one latent for all heads, and vLLM and TensorRT-LLM resize whatever they send.
     """
-    return backend is Backend.SGLANG and model.latent is None and bool(model.window_layers or model.linear)
+    return backend is Backend.SGLANG and bool(model.linear or (model.latent is None and model.window_layers))
 
 
 def _spread(model: Model, hardware: Hardware) -> Iterator[Layout]:
