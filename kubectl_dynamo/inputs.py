@@ -41,6 +41,25 @@ def new_request(name: str, namespace: str | None = None) -> dict[str, Any]:
     return {"apiVersion": v.DGDR_API_VERSION, "kind": str(v.Kind.DGDR), "metadata": metadata, "spec": {}}
 
 
+def current(document: dict[str, Any], source: str) -> dict[str, Any]:
+    """A request as one of v1beta1; one of v1alpha1 is checked and converted, and a note says so and what that drops.
+
+    Raises InvalidRequest for one that breaks the rules of its own version.
+    """
+    if document.get("apiVersion") == v.DGDR_API_VERSION:
+        return document
+    from crds.conversion import convert, unsaid  # for the few that still have it
+    from crds.rules import Context, Mode
+
+    errors, _ = violations(document, Context(mode=Mode.LOCAL))
+    if errors:
+        raise InvalidRequest(f"{source}: {label(document)} is not valid", errors)
+    dropped = unsaid(document)
+    without = f", without {', '.join(dropped)}" if dropped else ""
+    note(f"Note: {source} is of {document['apiVersion']}; profiled as {v.DGDR_API_VERSION}{without}")
+    return convert(document, v.DGDR_API_VERSION)
+
+
 def violations(document: Mapping[str, Any], context: Context) -> tuple[list[FieldError], tuple[str, ...]]:
     """Everything that schema and rules refuse, and the warnings."""
     from crds import rules, schema  # both read YAML

@@ -26,6 +26,7 @@ def measured_option(command: F) -> F:
         "--measured",
         "measured_files",
         metavar="FILE[,COLUMN=VALUE...]",
+        type=click.Path(),
         multiple=True,
         help="What you measured: CSV or AIPerf's export, and what that leaves open; may be repeated",
     )

@@ -4,12 +4,12 @@ Fields that both versions have are carried over, and what the source says of the
 field for is kept on it in two annotations, as the source version spells it, and is put back on the way home: the same
 annotations, in the same form, that NVIDIA's operator writes and reads.
 
-* `door`: `convert`, the one function that others call.
+* `door`: what others call: `convert`, and `unsaid` for what v1beta1 has no field for.
 * `spec`, `status`: what corresponds to what.
 * `annotations`: what is kept, written and read, also as older operators wrote it.
 * `trees`: reading, setting, removing and merging in nested objects that are never changed in place.
 """
 
-from crds.conversion.door import convert
+from crds.conversion.door import convert, unsaid
 
-__all__ = ["convert"]
+__all__ = ["convert", "unsaid"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from crds import vocabulary as v
@@ -43,6 +43,19 @@ def convert(document: Mapping[str, Any], api_version: str) -> dict[str, Any]:
         "metadata": _annotated(metadata, added),
         **parts,
     }
+
+
+def unsaid(alpha: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a v1alpha1 DGDR that v1beta1 has none for, as paths: `spec.deploymentOverrides.workersImage`."""
+    return tuple(_leaves(spec.unsaid_of_alpha(alpha.get("spec") or {}), "spec"))
+
+
+def _leaves(value: Any, at: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield at
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{at}.{key}")
 
 
 def _expect_objects(document: Mapping[str, Any], parts: tuple[str, ...]) -> None:

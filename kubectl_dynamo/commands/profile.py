@@ -94,15 +94,13 @@ def _request(filename: str | None, name: str | None, space: str | None, flags: M
     from profiler.request import Request
 
     if filename:
-        source, document = inputs.source_of(filename), inputs.one_request(filename)
+        source = inputs.source_of(filename)
+        document = inputs.current(inputs.one_request(filename), source)
     else:
         if "model" not in flags:
             raise click.UsageError("name a file with -f, or at least --model, --gpu and --gpus")
         source = "the flags"
         document = inputs.new_request(name or inputs.dns_name(str(flags["model"].value)))
-    if document["apiVersion"] != v.DGDR_API_VERSION:
-        advice = f"write it as {v.DGDR_API_VERSION}"
-        raise InputError(f"{source}: {document['apiVersion']} cannot be profiled without a cluster", next=advice)
     whole = merged(document, flags, source)
     inputs.check(whole, source, Context(mode=Mode.LOCAL))
     rest = {path: flag for path, flag in flags.items() if not path.startswith(HARDWARE)}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crds import schema
 from crds import vocabulary as v
-from crds.conversion import convert
+from crds.conversion import convert, unsaid
 from crds.errors import InputError
 from crds.fields import ErrorType, FieldError
 from tests.crds.valid import JSON, requests
@@ -392,3 +392,16 @@ def test_a_configuration_that_is_no_object_is_refused_by_name(config: Any) -> No
 def test_what_cannot_be_converted_is_said_in_a_sentence(document: dict[str, Any], to: str, why: str) -> None:
     with pytest.raises(InputError, match=why):
         convert(document, to)
+
+
+def test_what_v1beta1_has_no_field_for_is_named() -> None:
+    assert unsaid(alpha()) == ()
+    config = {"sla": {"isl": 100}, "sweep": {"useAiConfigurator": True}, "hardware": {"numGpusPerNode": 8}}
+    document = alpha(
+        profilingConfig={"profilerImage": "i", "config": config}, deploymentOverrides={"workersImage": "w"}
+    )
+    assert unsaid(document) == (
+        "spec.profilingConfig.config.sweep.useAiConfigurator",
+        "spec.profilingConfig.config.hardware.numGpusPerNode",
+        "spec.deploymentOverrides.workersImage",
+    )

@@ -138,3 +138,50 @@ def test_an_unknown_gpu_is_a_usage_error_with_the_nearest(run: Run) -> None:
     result = run("profile", "--model", "m", "--gpu", "h200_smx", "--gpus", "8")
     assert result.exit_code == 2
     assert "did you mean h200_sxm?" in result.stderr
+
+
+OLD = """\
+apiVersion: nvidia.com/v1alpha1
+kind: DynamoGraphDeploymentRequest
+metadata:
+  name: old
+spec:
+  model: Qwen/Qwen3-32B
+  backend: vllm
+  profilingConfig:
+    profilerImage: nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.8.0
+    config:
+      sla: {isl: 3000, osl: 150, ttft: 500, itl: 30}
+      sweep: {useAiConfigurator: true}
+"""
+
+
+def test_a_request_of_v1alpha1_is_profiled_as_what_it_is_in_v1beta1(run: Run) -> None:
+    old = run("profile", "-f", "-", "--gpu", "h200_sxm", "--gpus", "8", "-o", "json", stdin=OLD)
+    assert old.exit_code == 0, old.stderr
+    assert old.stderr.splitlines()[0] == (
+        "Note: standard input is of nvidia.com/v1alpha1; profiled as nvidia.com/v1beta1, "
+        "without spec.profilingConfig.config.sweep.useAiConfigurator"
+    )
+    flags = ("--model", "Qwen/Qwen3-32B", "--backend", "vllm", "--gpu", "h200_sxm", "--gpus", "8")
+    load = ("--isl", "3000", "--osl", "150", "--ttft", "500", "--itl", "30")
+    assert old.stdout == run("profile", "--name", "old", *flags, *load, "-o", "json").stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("isl: 3000", "isl: -4"), "spec.profilingConfig.config.sla.isl: Invalid value: -4: must be greater than 0"),
+        (("model: Qwen/Qwen3-32B", "model: 3"), "spec.model: Invalid type: 3: must be a string"),
+        (("v1alpha1", "v1"), 'apiVersion "nvidia.com/v1" has no DynamoGraphDeploymentRequest'),
+    ],
+)
+def test_a_request_of_v1alpha1_is_held_against_its_own_rules(run: Run, change: tuple[str, str], told: str) -> None:
+    result = run("profile", "-f", "-", "--gpu", "h200_sxm", "--gpus", "8", stdin=OLD.replace(*change))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert told in result.stderr
+
+
+def test_a_request_of_v1alpha1_is_validated_as_it_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(OLD, encoding="utf-8")
+    assert run("validate", "-f", "old.yaml").stdout == "old.yaml: dynamographdeploymentrequest/old: ok\n"
