@@ -23,20 +23,21 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 
 
 @click.command()
-@click.argument("name", required=False, shell_complete=_complete)
+@click.argument("words", metavar="[NAME | WORD...]", nargs=-1, shell_complete=_complete)
 @click.option("-o", "--output", "form", type=Output(["table", "json"]), default="table", help="Print data")
 @click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
 @global_options
 @click.pass_context
-def models(ctx: click.Context, name: str | None, form: str, online: bool) -> None:
-    """List the models of the catalogue, those with a word in their name, or show what one model needs.
+def models(ctx: click.Context, words: tuple[str, ...], form: str, online: bool) -> None:
+    """List the models of the catalogue, those with all words in their name, or show what one model needs.
 
     \b
     kubectl dynamo models deepseek
+    kubectl dynamo models nvidia qwen3 nvfp4
     kubectl dynamo models Qwen/Qwen3-32B-FP8
     kubectl dynamo models ./my-checkpoint
     """
-    found = _named(name, online)
+    found = _named(words, online)
 
     if form == "json":
         rows = [_row(model) for model in found]
@@ -45,7 +46,7 @@ def models(ctx: click.Context, name: str | None, form: str, online: bool) -> Non
     from kubectl_dynamo.views import models as view
 
     look = style(ctx)
-    if name and [model.name for model in found] == [name]:
+    if [model.name for model in found] == list(words):
         from profiler import hardware  # numpy, only where a model is weighed
         from profiler.points import needs
 
@@ -55,19 +56,19 @@ def models(ctx: click.Context, name: str | None, form: str, online: bool) -> Non
         show(view.catalogue(found, look), look)
 
 
-def _named(name: str | None, online: bool) -> list[Model]:
-    """The model of that name, else those with that word, else an error. Raises UnknownModel."""
+def _named(words: tuple[str, ...], online: bool) -> list[Model]:
+    """The model of that name, else those with all words in their name, else an error. Raises UnknownModel."""
     from profiler.models import catalogue, load  # help must not pay for it
 
-    known = catalogue.names()
-    if name:
+    known = tuple(name for name in catalogue.names() if all(word.lower() in name.lower() for word in words))
+    if len(words) == 1 or (words and not known):
+        name = " ".join(words)
         try:
             return [load(name, online=online and "/" in name)]  # the hub's names have an organisation
         except UnknownModel:
-            known = tuple(other for other in known if name.lower() in other.lower())
             if not known:
                 raise
-    return [model for other in known if (model := catalogue.find(other))]
+    return [model for name in known if (model := catalogue.find(name))]
 
 
 def _row(model: Model) -> dict[str, Any]:
@@ -76,5 +77,6 @@ def _row(model: Model) -> dict[str, Any]:
         "active_parameters": model.active_parameters,
         "weight_bytes": model.weight_bytes,
         "kv_bytes_per_token": model.kv_bytes_per_token,
+        "state_bytes": model.state_bytes,
     }
     return asdict(model) | derived

@@ -18,7 +18,7 @@ def catalogue(models: Sequence[Model], style: Style) -> str:
     """A line for each model."""
     columns = (
         Column("MODEL"),
-        Column("KIND"),
+        Column("KIND", optional=True),
         Column("SIZE", right=True),
         Column("ACTIVE", right=True, optional=True),
         Column("CONTEXT", right=True, optional=True),
@@ -37,14 +37,22 @@ def catalogue(models: Sequence[Model], style: Style) -> str:
         ]
         for model in models
     ]
-    listed = f"{count(len(models), 'model')}. Other spellings of these names are found too."
+    listed = (
+        f"{count(len(models), 'model')}. Words list those with all of them in their name, a name shows what it needs. "
+        "Other spellings of these names are found too."
+    )
     return f"{table(columns, rows, style)}\n\n{paragraph(listed, style)}"
 
 
 def kind(model: Model) -> str:
-    """dense, MoE, MLA, and what else its attention is."""
-    attention = "MLA" if model.latent else "linear" if model.linear else ""
-    return " ".join(word for word in (attention, "MoE" if model.is_moe else "") if word) or "dense"
+    """dense or MoE, and what its attention is where it is more than grouped heads."""
+    words = (
+        ("Mamba" if model.linear.rule == "mamba2" else "linear") if model.linear else "",
+        "MLA" if model.latent else "",
+        "compressed" if model.compressed else "sparse" if model.sparse and not model.latent else "",
+        "MoE" if model.is_moe else "",
+    )
+    return " ".join(filter(None, words)) or "dense"
 
 
 def one(model: Model, needs: Sequence[Need], request: tuple[int, int], style: Style) -> str:
@@ -72,23 +80,56 @@ def one(model: Model, needs: Sequence[Need], request: tuple[int, int], style: St
 
 def _shape(model: Model, style: Style) -> str:
     size = f"{_size(model.parameters)} parameters"
+    rest = f" (attention {model.rest_quantization})" if model.rest_quantization else ""
     pairs = [
         ("kind", kind(model)),
         ("size", f"{size}, {_size(model.active_parameters)} active" if model.is_moe else size),
-        ("weights", f"{model.quantization}, {number(model.weight_bytes / 2**30)} GiB"),
+        ("weights", f"{model.quantization}{rest}, {number(model.weight_bytes / 2**30)} GiB"),
         ("KV cache", f"{model.kv_dtype}, {number(model.kv_bytes_per_token / 2**10)} KiB per token"),
         ("context", f"{model.context:,} tokens"),
-        ("layers", f"{model.layers} of width {model.hidden:,}, {model.heads} heads, {model.kv_heads} KV heads"),
+        (
+            "layers",
+            f"{model.layers} of width {model.hidden:,}, {model.heads} heads, {count(model.kv_heads, 'KV head')}",
+        ),
     ]
     if model.is_moe:
         pairs.append(
             ("experts", f"{model.experts} of width {model.expert_intermediate:,}, {model.experts_per_token} a token")
         )
-    if model.window_layers:
-        pairs.append(("window", f"{model.window:,} tokens in {count(model.window_layers, 'layer')}"))
+    pairs += _attention(model)
     if model.mtp_layers:
         pairs.append(("MTP", f"{count(model.mtp_layers, 'layer')} to speculate with; estimates are without"))
     return fields(pairs, style)
+
+
+def _attention(model: Model) -> list[tuple[str, str]]:
+    """What its layers have other than attention to all positions."""
+    pairs = []
+    if model.window_layers:
+        own = model.window_heads
+        heads = f", with {own.queries} heads and {count(own.kv, 'KV head')}" if own else ""
+        pairs.append(("window", f"{model.window:,} tokens in {count(model.window_layers, 'layer')}{heads}"))
+    if model.linear:
+        size = f"{number(model.state_bytes / 2**20)} MiB per request"
+        pairs.append(("state", f"{size} in {count(model.linear.layers, 'layer')} without a KV cache"))
+    if model.compressed:
+        how = model.compressed
+        fine = f"one entry per {how.fine_ratio} tokens in {count(how.fine_layers, 'layer')}"
+        coarse = f"per {how.coarse_ratio} in {how.coarse_layers}"
+        pairs.append(("cache", f"{fine}, {coarse}; the last {model.window} tokens in all"))
+    if model.sparse:
+        layers = count(model.sparse.layers or model.full_attention_layers, "layer")
+        what = "entries" if model.compressed else "tokens"
+        pairs.append(("sparse", f"{layers} see {model.sparse.top_k:,} picked {what}, {model.indexer_layers} pick"))
+    if model.without_attention or model.without_mlp:
+        blocks = {
+            "attention": model.full_attention_layers,
+            "states": model.linear.layers if model.linear else 0,
+            "MLPs": model.dense_layers,
+            "experts": model.moe_layers,
+        }
+        pairs.append(("blocks", ", ".join(f"{layers} of {name}" for name, layers in blocks.items() if layers)))
+    return pairs
 
 
 def _need(need: Need) -> list[str | Cell]:

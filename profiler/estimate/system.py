@@ -90,10 +90,10 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
         kv_shards=1 if model.latent else model.kv_heads,
         index_bytes=index_entries * sparse.head_dim * 1.03 if sparse else 0.0,  # fp8 keys with one scale per 128
         index_flops=index_entries * 2 * sparse.heads * sparse.head_dim if sparse else 0.0,
-        state_bytes=state * 4 * 2,  # fp32, read and written
+        state_bytes=model.state_bytes * 2,  # read and written
         state_flops=state * 8,
         # `memory_use` was fitted without the state of the gated delta rule: to count it, that must be fitted again.
-        state_held=state * 4 if linear and linear.rule != "gated delta" else 0.0,
+        state_held=model.state_bytes if linear and linear.rule != "gated delta" else 0.0,
         prefill_flops=_prefill_flops(model),
         decode_flops=model.attention_flops_per_position,
         spans=model.spans,

@@ -249,6 +249,11 @@ class Model:
         """Bytes of KV cache that one token adds, over all layers and heads."""
         return self.kv_elements_per_token * (1.0 if self.kv_dtype == "fp8" else 2.0)
 
+    @property
+    def state_bytes(self) -> float:
+        """Bytes of one sequence's state of linear attention, which engines keep in 32 bit."""
+        return 4.0 * self.linear.state_elements if self.linear else 0.0
+
     def _growing(self) -> tuple[Kind, ...]:
         if not self.compressed:
             return self.kinds
