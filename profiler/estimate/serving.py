@@ -17,13 +17,24 @@ import numpy as np
 from profiler.estimate.coefficients import Arrival, ServingCoefficients, serving_coefficients
 from profiler.estimate.memory import Memory
 from profiler.estimate.points import FloatArray, Points
+from profiler.estimate.queueing import (
+    LATE_IN_BURST,
+    LATE_STEP,
+    ROUNDS,
+    Admission,
+    busy_share,
+    chunk_share,
+    closed_tail,
+    fluctuation,
+    places,
+    queued,
+    tail,
+)
 from profiler.estimate.stages import CHUNK_TOKENS, decode_ms, full_prefill_ms, prefill_ms, staged
 from profiler.estimate.step import host_ms
 from profiler.estimate.system import System
 
 ADMISSION_DOUBLINGS = 3  # how abruptly KV memory limits the running requests: a norm of order 2^3
-LATE_STEP = 0.4  # a request that arrives anywhere in a step: the 90th percentile waits 0.4 steps longer than the mean
-LATE_IN_BURST = 0.8  # prompts ahead are uniform in a burst: the 90th percentile has 1.8 times the mean
 
 
 @dataclass(frozen=True)
@@ -46,46 +57,40 @@ def aggregated(
 ) -> Latency:
     """An engine that prefills and decodes, with `points.concurrency` requests in flight."""
     flight = np.maximum(points.concurrency, 1.0)  # while a request is served, at least that one is in flight
-    running = smooth_min(flight, np.maximum(memory.max_concurrency, 1.0))
-    decode = decode_ms(system, points, running)
     marginal = marginal_prefill_ms(system, points)
+    if arrival == "steady":
+        admission = _admission(system, points, memory, flight, marginal)
+        running, memory_wait = admission.running, 1.0
+    else:
+        running, memory_wait = smooth_min(flight, np.maximum(memory.max_concurrency, 1.0)), serving.memory_wait
+    decode = decode_ms(system, points, running)
     mixed = marginal_prefill_ms(system, points, running) if staged(points) else marginal
     itl = decode + serving.mixing * running / points.osl * mixed
     steps = serving.first_token_steps + system.coefficients.admission * admission_wait_steps
     ahead = _prompts_ahead(serving, flight, arrival)
     prompts = prefill_ms(system, points, 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0))
     ttft = serving.first_token_ms + steps * itl + serving.prefill_factor * prompts
-    queue = Queue.of(points, marginal, running, decode)
-    if arrival == "steady":
-        ttft = ttft + queue.mean_ms
-    # Little's law for the requests that KV memory does not admit: each waits for as many others to finish.
-    ttft = ttft + serving.memory_wait * (flight / running - 1) * (points.osl * itl + marginal)
+    # Little's law for the requests that are not admitted: each waits for as many others to finish.
+    held = memory_wait * (flight / running - 1) * (points.osl * itl + marginal)
     late = LATE_STEP * itl
+    together = serving.prefill_factor * ahead * marginal  # what those who arrive at once cost each other, on average
     if arrival == "burst":
-        late = late + LATE_IN_BURST * serving.prefill_factor * ahead * marginal
-    else:
-        late = late + np.maximum(queue.p90_ms - queue.mean_ms, 0.0)
-    return Latency(ttft, ttft + late, itl, running)
+        return Latency(ttft + held, ttft + held + (late + LATE_IN_BURST * together), itl, running)
+    service = marginal + chunk_share(points) * decode  # the steps that carry a prompt also decode
+    busy = busy_share(flight, ttft + held + points.osl * itl, service)
+    if arrival == "closed":
+        late = late + np.maximum(closed_tail(busy, service, 2 * ROUNDS * together) - together, 0.0)
+        return Latency(ttft + held, ttft + held + late, itl, running)
+    wait = queued(busy, service)
+    mean = ttft + wait + held
+    latest = np.maximum(tail(wait, busy) - wait, tail(held, admission.turned_away) - held)
+    return Latency(mean, mean + late + np.maximum(latest, 0.0), itl, running)
 
 
-@dataclass(frozen=True)
-class Queue:
-    """The wait behind earlier prompts under Poisson arrivals: M/D/1 with the prefill of one prompt as its service.
-
-    The engine spends osl * t_dec of each request's life decoding and running * t_pf on prompts, so that
-    rho / (1 - rho) = running * t_pf / (osl * t_dec): finite at any load.
-    """
-
-    mean_ms: FloatArray
-    p90_ms: FloatArray
-
-    @classmethod
-    def of(cls, points: Points, prefill_ms: FloatArray, running: FloatArray, decode: FloatArray) -> Queue:
-        """Mean: W = rho / (1 - rho) * service / 2 (Kleinrock 1975); p90: of an exponential tail with that mean."""
-        load = running * prefill_ms / (points.osl * decode)
-        waiting = load / (1 + load)  # the share of prompts that find another one ahead
-        mean = load * prefill_ms / 2
-        return cls(mean, mean / waiting * np.log(np.maximum(10 * waiting, 1.0)))
+def _admission(system: System, points: Points, memory: Memory, flight: FloatArray, marginal: FloatArray) -> Admission:
+    room = places(points, memory.max_concurrency)
+    full, half = (decode_ms(system, points, share * room) for share in (1.0, 0.5))
+    return Admission.of(flight, room, fluctuation(points, room, full, half, marginal))
 
 
 def prefill(system: System, points: Points) -> Latency:

@@ -31,7 +31,8 @@ def points(model, pp, **columns):
 
 @given(models, big_gpus, engines, lengths, lengths, loads, stages)
 def test_stages_never_need_more_memory_per_gpu(model, sku, engine, isl, osl, load, pp):
-    found = aggregated(model, sku, engine, points(model, [1, pp], isl=isl, osl=osl, concurrency=load))
+    asked = points(model, [1, pp], isl=isl, osl=osl, concurrency=load)
+    found = aggregated(model, sku, engine, asked, arrival="closed")  # steady: more stages also take in more requests
     if found.answered[0] and pp <= model.layers:
         assert found.answered[1]
         assert found.memory_gib[1] <= found.memory_gib[0] * (1 + 1e-9)
