@@ -2,7 +2,8 @@
 
 A decode worker runs at most `max_batch_size` sequences per attention-DP rank, and the recipes (their file names say it,
 as in ctx1_gen4_tep8_batch32) set it below what a share of the load would need: the rest waits for a slot, and TTFT
-says so. Only rows without speculative decoding; recipes of SGLang and vLLM set no such limit.
+says so. Only rows without speculative decoding; recipes of SGLang and vLLM set no such limit. From the configuration of
+InferenceX (SemiAnalysis) and the recipes of srt-slurm (NVIDIA) that it names.
 """
 
 from __future__ import annotations
