@@ -29,9 +29,9 @@ admits less), each at the load where it does best. `(miss)` marks what misses th
 A recipe was tuned for a workload of its own, often with cached prefixes, so a large factor says
 that this workload is another one, not that the expert erred.
 
-What is not searched: models that the catalogue lacks (they can be given as a directory or from the hub: DeepSeek-V4 and
-Nemotron 3 have layers that the estimator does not know), recipes that name no GPU, and TP without expert parallelism of
-MLA models, which the estimator puts within 2 % of TEP of the same size.
+What is not searched: models that the catalogue lacks (they can be given as a directory or from the hub), recipes that
+name no GPU, and TP without expert parallelism of MLA models, which the estimator puts within 2 % of TEP of the same size.
+Nobody measured DeepSeek-V4 or Nemotron 3: their estimates rest on their equations alone.
 
 Written by `make experts`; a test holds its rows and rules against the code.
 

@@ -211,7 +211,7 @@ def _question(cells: Mapping[str, str], find: Callable[[str], Model]) -> tuple[Q
     wait = attempt("admission_wait_steps", lambda text: _number(WAIT, text))
     if wrong:
         return None, wrong
-    model = replace(model, quantization=quantization or model.quantization)
+    model = replace(model, quantization=quantization, rest_quantization=None) if quantization else model
     model = replace(model, kv_dtype=kv_dtype or estimate.usual_kv_dtype(model, gpu))
     if mode != "agg":  # only an engine that also prefills sees how requests arrive
         return Question(model, gpu, backend, cast(Mode, mode)), []
