@@ -22,7 +22,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 FIT_STAMP := $(VENV)/.installed-fit
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-DEMO := dynamo profile -f manifests/examples/llama-70b.yaml --gpu h200_sxm --gpus 16
+DEMO := dynamo profile -f manifests/examples/llama-chat.yaml --gpu h200_sxm --gpus 16
 
 .PHONY: demo test lint unit bench experts bench-profiler manifests bench-webhook faults-webhook clean fit accuracy bench-estimate
 

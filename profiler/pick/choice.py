@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,7 +74,7 @@ def choose(request: Request, found: Candidates) -> Pick:
             Alternative(
                 _configuration(request, found, row),
                 _why_not(wanted, miss, order, winner, row),
-                "" if miss[row] else " and ".join(limit.title for limit in _holding(wanted, _like(found, row), row)),
+                "" if miss[row] else listed(limit.title for limit in _holding(wanted, _like(found, row), row)),
             )
             for row in _runners_up(found, order, winner)
         ),
@@ -157,12 +157,18 @@ def _holding(wanted: Goals, rows: IntColumn, row: int) -> list[Limit]:
 
 
 def _why(wanted: Goals, bound: frozenset[str], met: bool) -> str:
-    limits = " and ".join(limit.text for limit in wanted.limits)
-    named = " and ".join(limit.title for limit in wanted.limits if limit.name in bound)
+    limits = listed(limit.text for limit in wanted.limits)
+    named = listed(limit.title for limit in wanted.limits if limit.name in bound)
     if not met:
         return f"closest to {limits}, which nothing within the budget meets; {named} is missed most"
     sentence = f"{wanted.text} with {limits}" if limits else wanted.text
     return f"{sentence}; limited by {named}" if named else sentence
+
+
+def listed(items: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *first, last = [*items] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _warnings(

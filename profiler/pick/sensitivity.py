@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from profiler.pick.choice import Pick, best, worst_miss
+from profiler.pick.choice import Pick, best, listed, worst_miss
 from profiler.pick.goals import Goals, Limit, goals
 from profiler.pick.scaling import needed_gpus, shortfall
 from profiler.profile import Trade
@@ -162,7 +162,7 @@ def _to_meet(request: Request, find: Find, found: Candidates, wanted: Goals, row
 def _all_of(found: Candidates, wanted: Goals, row: int) -> Trade:
     """How far all missed limits would have to give way together: to what the closest configuration has."""
     missed = [limit.at(float(limit.values[row])).text for limit in wanted.limits if limit.miss[row] > 0]
-    return Trade(" and ".join(missed), "is met", _label(found, row), int(found.gpus[row]))
+    return Trade(listed(missed), "is met", _label(found, row), int(found.gpus[row]))
 
 
 def _least_of(found: Candidates, wanted: Goals, limit: Limit) -> Trade | None:

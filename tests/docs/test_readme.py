@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.cluster.controlplane import REPOSITORY
 
 README = REPOSITORY / "README.md"
-PROMPT = "$ kubectl dynamo profile -f manifests/examples/llama-70b.yaml --gpu h200_sxm --gpus 16\n"
+PROMPT = "$ kubectl dynamo profile -f manifests/examples/llama-chat.yaml --gpu h200_sxm --gpus 16\n"
 SECONDS = re.compile(r" in [\d.]+ s,")
 
 
@@ -25,7 +25,7 @@ def _shown() -> tuple[str, str, str]:
 
 def _printed(directory: Path) -> str:
     """What the command prints into a pipe, without the time that the search took."""
-    request = REPOSITORY / "manifests" / "examples" / "llama-70b.yaml"
+    request = REPOSITORY / "manifests" / "examples" / "llama-chat.yaml"
     plugin = Path(sys.executable).with_name("kubectl-dynamo")
     command = [str(plugin), "profile", "-f", str(request), "--gpu", "h200_sxm", "--gpus", "16"]
     environment = {**os.environ, "COLUMNS": "100"}

@@ -163,6 +163,7 @@ OUTCOMES: dict[str, tuple[str, Callable[[Found], None]]] = {
     "qwen3-quickstart": ("Deploying", nothing_more),
     "qwen3-sglang": ("Deploying", env_everywhere),
     "decode-env": ("Deploying", env_of_decode_or_a_warning),
+    "llama-chat": ("Ready", nothing_more),
     "llama-70b": ("Ready", cached_llama),
     "deepseek-r1": ("Ready", tolerated_deepseek),
     "vllm-dense-online": ("Deploying", nothing_more),
