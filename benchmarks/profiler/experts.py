@@ -30,7 +30,7 @@ A recipe was tuned for a workload of its own, often with cached prefixes, so a l
 that this workload is another one, not that the expert erred.
 
 What is not searched: models that the catalogue lacks (they can be given as a directory or from the hub), recipes that
-name no GPU, and TP without expert parallelism of MLA models, which the estimator puts within 2 % of TEP of the same size.
+name no GPU, and TP without expert parallelism of MLA models, which the estimator puts within 2 % of TEP of that size.
 Nobody measured DeepSeek-V4 or Nemotron 3: their estimates rest on their equations alone.
 
 Written by `make experts`; a test holds its rows and rules against the code.
