@@ -59,7 +59,8 @@ def profile(
 ) -> None:
     """Find the best deployment for a request.
 
-    --gpu and --gpus stand for the cluster that is not there: they complete what the request leaves open.
+    --gpu and --gpus stand for the cluster that is not there: they complete what the request leaves open. A request of
+    v1alpha1 is profiled as what it is in v1beta1.
 
     \b
     kubectl dynamo profile -f request.yaml --gpu h200_sxm --gpus 16

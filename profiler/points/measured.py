@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from crds.errors import InputError
+from crds.fields import did_you_mean
 from profiler.estimate import REASONS, FloatArray, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
@@ -154,6 +155,11 @@ def _table(data: bytes, source: str, given: Mapping[str, str]) -> Table:
 def _check(table: Table, source: str, given: Mapping[str, str], required: Sequence[str]) -> None:
     if not len(table):
         raise InputError(f"{source}: has a header and no measurement")
+    absent = [name for name in (*tables.COLUMNS, *METRICS) if name not in table.names]
+    for name in sorted(set(table.names) - {*tables.COLUMNS, *tables.FOUND}):
+        near = did_you_mean(name, absent)
+        if near:  # whose value would silently be another one
+            raise InputError(f'{source}: a column is called "{name}"', next=f"did you mean {near}?")
     for name in required:
         if not all(table.column(name, given.get(name, ""))):
             raise InputError(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kubectl_dynamo.conftest import Run
+from tests.profiler.test_determinism import PLACES
 
 MODEL = "meta-llama/Llama-3.1-70B-Instruct"
 SYSTEM = ("--model", MODEL, "--gpu", "h100_sxm", "--backend", "vllm")
@@ -70,6 +74,22 @@ def test_the_same_files_give_the_same_bytes(run: Run, slow: str) -> None:
     assert first == second != ""
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_gives_the_same_bytes(run: Run, slow: str, tmp_path: Path, place: str) -> None:
+    command = [
+        str(Path(sys.executable).with_name("kubectl-dynamo")),
+        "profile",
+        *ASKED,
+        "--measured",
+        slow,
+        "-o",
+        "json",
+    ]
+    there = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **PLACES[place]}
+    done = subprocess.run(command, cwd=tmp_path, env=there, capture_output=True, text=True, check=True)
+    assert done.stdout == run("profile", *ASKED, "--measured", slow, "-o", "json").stdout
+
+
 def test_an_export_of_aiperf_is_taken_with_its_layout_behind_the_name(run: Run, tmp_path: Path) -> None:
     at = estimated(run, 32)
     export = {
@@ -108,6 +128,7 @@ BAD = {
     "another JSON": (b'{"a": 1}', "holds no time_to_first_token"),
     "a record a line": (b'{"a": 1}\n{"a": 2}\n', "give AIPerf's profile_export_aiperf.json"),
     "a million rows": (f"{HEADER}\n".encode() + b"vllm,4,32,31\n" * 1_000_000, "10,000 are the most"),
+    "a column that nobody reads": (b"backend,tp,concurrency,itl_ms,gpu\nvllm,4,32,31,b200\n", "did you mean gpu_sku?"),
     "no layout": (b"backend,concurrency,itl_ms\nvllm,32,31\n", "does not say the tp of what was measured"),
     "no load": (b"backend,tp,itl_ms\nvllm,4,31\n", "does not say the concurrency of what was measured"),
     "heads that do not divide": (f"{HEADER}\nvllm,3,32,31\n".encode(), "heads not divisible by TP"),
