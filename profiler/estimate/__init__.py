@@ -4,7 +4,7 @@ Columns in (`Points`), columns out (`Estimates`); every number is finite, and a 
 """
 
 from profiler.estimate.coefficients import Arrival, pool_powers, usual_kv_dtype
-from profiler.estimate.door import aggregated, breakdown, decode, prefill
+from profiler.estimate.door import aggregated, breakdown, decode, first_token_breakdown, prefill
 from profiler.estimate.points import REASONS, Estimates, FloatArray, Points, Reason
 from profiler.estimate.transfer import handover_ms, kv_transfer_ms
 
@@ -18,6 +18,7 @@ __all__ = [
     "aggregated",
     "breakdown",
     "decode",
+    "first_token_breakdown",
     "handover_ms",
     "kv_transfer_ms",
     "pool_powers",

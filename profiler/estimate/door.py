@@ -15,7 +15,7 @@ from profiler.estimate.coefficients import Arrival, Trust, serving_coefficients,
 from profiler.estimate.memory import Memory, memory
 from profiler.estimate.points import Estimates, FloatArray, Points, Reason
 from profiler.estimate.serving import Latency
-from profiler.estimate.stages import decoding
+from profiler.estimate.stages import decoding, prefilling
 from profiler.estimate.system import System
 from profiler.hardware import Gpu
 from profiler.models.model import Model
@@ -122,6 +122,40 @@ def breakdown(model: Model, gpu: Gpu, backend: str, points: Points) -> dict[str,
     sequences = np.maximum(question.points.concurrency, 1.0)
     answered = decode(model, gpu, backend, points).answered
     parts = decoding(question.system, question.points, sequences)
+    return {name: np.where(answered, value, 0.0) for name, value in parts.items()}
+
+
+def first_token_breakdown(
+    model: Model,
+    gpu: Gpu,
+    backend: str,
+    points: Points,
+    *,
+    arrival: Arrival = "steady",
+    admission_wait_steps: npt.ArrayLike = 0,
+    alone: bool = False,
+) -> dict[str, FloatArray]:
+    """Milliseconds per operation and wait until the first token; they sum to `aggregated(...).ttft_ms`.
+
+    With `alone`, of a prefill worker: they sum to `prefill(...).ttft_ms`. 0 where there is no answer.
+    """
+    question = _Question.of(model, gpu, backend, points)
+    safe, system = question.points, question.system
+    if alone:
+        first = serving.prefill(system, safe).first
+    else:
+        coefficients = serving_coefficients(model, gpu, system.engine, arrival)
+        waits = np.broadcast_to(np.asarray(admission_wait_steps, dtype=np.float64), len(points))
+        first = serving.aggregated(system, safe, question.memory, coefficients, arrival, waits).first
+    operations = prefilling(system, safe, first.together, first.on_rank)
+    scale = first.prompts / sum(operations.values(), start=0 * safe.isl)
+    parts = {name: value * scale for name, value in operations.items()} | {
+        "host" if alone else "steps that decode": first.steps,
+        "outside of steps": first.outside,
+        "prompts before it": first.queue,
+        "wait for a place": first.place,
+    }
+    answered = question.reason == Reason.ANSWERED
     return {name: np.where(answered, value, 0.0) for name, value in parts.items()}
 
 

@@ -9,11 +9,12 @@ import numpy.typing as npt
 
 from profiler.estimate.coefficients import PRECISIONS
 from profiler.estimate.memory import Memory
-from profiler.estimate.points import BoolArray, FloatArray, Points, Reason
+from profiler.estimate.points import TOO_LARGE, BoolArray, FloatArray, Points, Reason
 from profiler.hardware import Gpu
 from profiler.models.model import Model
 
 Reasons = npt.NDArray[np.int8]
+Checks = tuple[tuple[Reason, BoolArray | np.bool_], ...]
 
 # GPU families that an engine runs on: what its recent releases name as supported.
 ENGINE_FAMILIES = {
@@ -36,13 +37,19 @@ UNSTAGED_ATTENTION: dict[str, set[str]] = {"vllm": set(), "sglang": {"lin"}, "tr
 
 def points_at_fault(model: Model, gpu: Gpu, engine: str, points: Points) -> Reasons:
     """The first reason that applies to each point, from the model, the engine and the layout alone."""
-    columns = np.stack([getattr(points, field.name) for field in fields(points)])
-    sane = np.isfinite(columns).all(axis=0) & (columns > 0).all(axis=0) & (columns < 1e9).all(axis=0)
-    sane &= (points.isl >= 1) & (points.osl >= 1) & (columns[:5] == np.floor(columns[:5])).all(axis=0)
+    columns: FloatArray = np.stack([getattr(points, field.name) for field in fields(points)])
+    layout, known = columns[:5], np.where(np.isnan(columns), 1.0, columns)
+    insane: Checks = (
+        (Reason.NOT_A_NUMBER, np.isnan(columns).any(axis=0)),
+        (Reason.NOT_POSITIVE, (known <= 0).any(axis=0) | (points.isl < 1) | (points.osl < 1)),
+        (Reason.TOO_LARGE, (known >= TOO_LARGE).any(axis=0)),
+        (Reason.NOT_WHOLE, (layout != np.floor(layout)).any(axis=0)),
+    )
+    sane = _first(insane) == Reason.ANSWERED
     whole = points.made_safe(~sane)
     everywhere = np.ones_like(sane)
-    checks: tuple[tuple[Reason, BoolArray], ...] = (
-        (Reason.NOT_POSITIVE, ~sane),
+    checks: Checks = (
+        *insane,
         (Reason.ENGINE, everywhere & (gpu.family not in ENGINE_FAMILIES[engine])),
         (Reason.DTYPE, everywhere & (gpu.family not in DTYPE_FAMILIES[PRECISIONS[model.quantization]])),
         (Reason.PIPELINE, (whole.pp > 1) & (model.attention in UNSTAGED_ATTENTION[engine])),
@@ -66,7 +73,7 @@ def memory_at_fault(points: Points, found: Memory) -> Reasons:
     )
 
 
-def _first(checks: tuple[tuple[Reason, BoolArray], ...]) -> Reasons:
+def _first(checks: Checks) -> Reasons:
     conditions = [condition for _, condition in checks]
     return np.select(conditions, [np.int8(reason) for reason, _ in checks], np.int8(Reason.ANSWERED)).astype(np.int8)
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+TOO_LARGE = 1e9  # of lengths, requests in flight and ranks: no one means it, and products of them stay finite
+
 
 class Reason(IntEnum):
     """Why a point has no answer; 0 = it has one. `REASONS[reason]` is the sentence for a person."""
@@ -31,11 +33,14 @@ class Reason(IntEnum):
     PIPELINE = 11
     CONCURRENCY = 12
     STAGES = 13
+    NOT_A_NUMBER = 14
+    TOO_LARGE = 15
+    NOT_WHOLE = 16
 
 
 REASONS: tuple[str, ...] = (
     "",
-    "isl, osl, concurrency and the layout must be positive numbers",
+    "isl and osl must be at least 1, concurrency greater than 0, and no part of the layout 0 or less",
     "isl + osl exceed the context limit of the model",
     "weights do not fit in GPU memory",
     "KV cache too small for one request",
@@ -48,6 +53,9 @@ REASONS: tuple[str, ...] = (
     "this engine does not run this model in pipeline stages",
     "more running sequences than the KV cache holds",
     "more pipeline stages than layers",
+    "isl, osl, concurrency or a part of the layout is not a number",
+    f"isl, osl, concurrency or a part of the layout is too large: {TOO_LARGE:,.0f} or more",
+    "tp, pp, dp, moe_tp and moe_ep must be whole numbers",
 )
 
 

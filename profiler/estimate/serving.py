@@ -10,7 +10,7 @@ fitted are in `data/coefficients.json` (see NOTICE). With C requests in flight, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,9 +38,33 @@ ADMISSION_DOUBLINGS = 3  # how abruptly KV memory limits the running requests: a
 
 
 @dataclass(frozen=True)
+class FirstToken:
+    """Milliseconds until a first token, by cause; they sum to the mean TTFT.
+
+    `outside` of the engine's steps, `steps` of those that decode meanwhile, `prompts` (mine, and those that share its
+    step: `together` in all, `on_rank` on the busiest rank), the `queue` behind earlier prompts and the wait for a
+    `place` in the engine.
+    """
+
+    outside: FloatArray
+    steps: FloatArray
+    prompts: FloatArray
+    queue: FloatArray
+    place: FloatArray
+    together: FloatArray
+    on_rank: FloatArray
+
+    @property
+    def ms(self) -> FloatArray:
+        """The mean TTFT."""
+        return self.outside + self.steps + self.prompts + self.queue + self.place
+
+
+@dataclass(frozen=True)
 class Latency:
     """What an engine does at a point: TTFT and ITL in ms, and the requests that run (KV memory admits them)."""
 
+    first: FirstToken
     ttft_ms: FloatArray
     ttft_p90_ms: FloatArray
     itl_ms: FloatArray
@@ -68,23 +92,31 @@ def aggregated(
     itl = decode + serving.mixing * running / points.osl * mixed
     steps = serving.first_token_steps + system.coefficients.admission * admission_wait_steps
     ahead = _prompts_ahead(serving, flight, arrival)
-    prompts = prefill_ms(system, points, 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0))
-    ttft = serving.first_token_ms + steps * itl + serving.prefill_factor * prompts
+    together, on_rank = 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0)
     # Little's law for the requests that are not admitted: each waits for as many others to finish.
-    held = memory_wait * (flight / running - 1) * (points.osl * itl + marginal)
+    place = memory_wait * (flight / running - 1) * (points.osl * itl + marginal)
+    first = FirstToken(
+        outside=serving.first_token_ms + 0 * itl,
+        steps=steps * itl,
+        prompts=serving.prefill_factor * prefill_ms(system, points, together, on_rank),
+        queue=0 * itl,
+        place=place,
+        together=together,
+        on_rank=on_rank,
+    )
     late = LATE_STEP * itl
-    together = serving.prefill_factor * ahead * marginal  # what those who arrive at once cost each other, on average
+    others = serving.prefill_factor * ahead * marginal  # what those who arrive at once cost each other, on average
     if arrival == "burst":
-        return Latency(ttft + held, ttft + held + (late + LATE_IN_BURST * together), itl, running)
+        return Latency(first, first.ms, first.ms + (late + LATE_IN_BURST * others), itl, running)
     service = marginal + chunk_share(points) * decode  # the steps that carry a prompt also decode
-    busy = busy_share(flight, ttft + held + points.osl * itl, service)
+    busy = busy_share(flight, first.ms + points.osl * itl, service)
     if arrival == "closed":
-        late = late + np.maximum(closed_tail(busy, service, 2 * ROUNDS * together) - together, 0.0)
-        return Latency(ttft + held, ttft + held + late, itl, running)
-    wait = queued(busy, service)
-    mean = ttft + wait + held
-    latest = np.maximum(tail(wait, busy) - wait, tail(held, admission.turned_away) - held)
-    return Latency(mean, mean + late + np.maximum(latest, 0.0), itl, running)
+        late = late + np.maximum(closed_tail(busy, service, 2 * ROUNDS * others) - others, 0.0)
+        return Latency(first, first.ms, first.ms + late, itl, running)
+    queue = queued(busy, service)
+    first = replace(first, queue=queue)
+    latest = np.maximum(tail(queue, busy) - queue, tail(place, admission.turned_away) - place)
+    return Latency(first, first.ms, first.ms + late + np.maximum(latest, 0.0), itl, running)
 
 
 def _admission(system: System, points: Points, memory: Memory, flight: FloatArray, marginal: FloatArray) -> Admission:
@@ -97,9 +129,16 @@ def prefill(system: System, points: Points) -> Latency:
     """A prefill worker: one prompt alone. Memory is that of a saturated worker."""
     serving = serving_coefficients(system.model, system.gpu, system.engine, "steady")
     one = np.ones_like(points.isl)
-    alone = prefill_ms(system, points, one, one)
-    ttft = serving.first_token_ms + host_ms(system, points, one) + serving.prefill_factor * alone
-    return Latency(ttft, ttft, np.zeros_like(ttft), _full_step_prompts(points))
+    first = FirstToken(
+        outside=serving.first_token_ms * one,
+        steps=host_ms(system, points, one),
+        prompts=serving.prefill_factor * prefill_ms(system, points, one, one),
+        queue=0 * one,
+        place=0 * one,
+        together=one,
+        on_rank=one,
+    )
+    return Latency(first, first.ms, first.ms, 0 * one, _full_step_prompts(points))
 
 
 def prefill_rate(system: System, points: Points) -> FloatArray:
@@ -113,7 +152,8 @@ def decode(system: System, points: Points) -> Latency:
     """A decode worker with `points.concurrency` running sequences, whose prompts arrive prefilled."""
     running = np.maximum(points.concurrency, 1.0)
     itl = decode_ms(system, points, running)
-    return Latency(np.zeros_like(itl), np.zeros_like(itl), itl, running)
+    none = np.zeros_like(itl)
+    return Latency(FirstToken(*[none] * 7), none, none, itl, running)
 
 
 def marginal_prefill_ms(system: System, points: Points, sequences: FloatArray | None = None) -> FloatArray:

@@ -16,6 +16,7 @@ from profiler.estimate import (
     breakdown,
     decode,
     door,
+    first_token_breakdown,
     kv_transfer_ms,
     prefill,
     usual_kv_dtype,
@@ -54,9 +55,13 @@ def test_a_sentence_exists_for_every_reason():
     [
         (Reason.ANSWERED, DENSE, {"tp": 2}),
         (Reason.NOT_POSITIVE, DENSE, {"isl": 0}),
-        (Reason.NOT_POSITIVE, DENSE, {"osl": np.nan}),
+        (Reason.NOT_POSITIVE, DENSE, {"osl": -np.inf}),
+        (Reason.NOT_POSITIVE, DENSE, {"tp": 0}),
+        (Reason.NOT_A_NUMBER, DENSE, {"osl": np.nan}),
+        (Reason.TOO_LARGE, DENSE, {"isl": 1e18}),
+        (Reason.TOO_LARGE, DENSE, {"concurrency": np.inf}),
         (Reason.NOT_POSITIVE, DENSE, {"concurrency": 0}),
-        (Reason.NOT_POSITIVE, DENSE, {"tp": 1.5}),
+        (Reason.NOT_WHOLE, DENSE, {"tp": 1.5}),
         (Reason.CONTEXT, DENSE, {"isl": 41000}),
         (Reason.WEIGHTS, DENSE, {"sku": "l40s"}),
         (Reason.KV_CACHE, DENSE, {"sku": "h100_sxm", "isl": 40000}),
@@ -84,7 +89,7 @@ def test_bad_rows_leave_good_ones_alone():
     points = Points.of(isl=[1000, np.inf, 1000], osl=100, tp=[1, 1, 3], concurrency=8)
     found = aggregated(DENSE, H200, "vllm", points)
     good = aggregated(DENSE, H200, "vllm", Points.of(isl=1000, osl=100, concurrency=8))
-    assert found.reason.tolist() == [Reason.ANSWERED, Reason.NOT_POSITIVE, Reason.HEADS]
+    assert found.reason.tolist() == [Reason.ANSWERED, Reason.TOO_LARGE, Reason.HEADS]
     assert found.ttft_ms.tolist() == [good.ttft_ms[0], 0, 0]
 
 
@@ -163,6 +168,26 @@ def test_the_breakdown_sums_to_the_decode_step(model):
     parts = breakdown(model, H200, "sglang", points)
     assert sum(parts.values()) == pytest.approx(decode(model, H200, "sglang", points).itl_ms)
     assert (parts["experts"] > 0).all() == model.is_moe
+
+
+@pytest.mark.parametrize("arrival", ["steady", "closed", "burst"])
+@pytest.mark.parametrize("pp", [1, 2])
+def test_the_breakdown_of_the_first_token_sums_to_ttft(arrival, pp):
+    points = Points.of(isl=2000, osl=500, concurrency=[1, 64, 5000], tp=8, pp=pp, moe_ep=8)
+    asked = {"arrival": arrival, "admission_wait_steps": 5}
+    parts = first_token_breakdown(MLA, gpu("b200_sxm"), "sglang", points, **asked)
+    found = aggregated(MLA, gpu("b200_sxm"), "sglang", points, **asked)
+    assert sum(parts.values()) == pytest.approx(found.ttft_ms)
+    assert (parts["prompts before it"] > 0).all() == (arrival == "steady")
+    assert parts["wait for a place"][2] > parts["experts"][2]
+
+
+def test_the_breakdown_of_a_prefill_worker_sums_to_its_ttft():
+    points = Points.of(isl=[2000, 90_000], osl=500, tp=2)
+    parts = first_token_breakdown(DENSE, H200, "vllm", points, alone=True)
+    found = prefill(DENSE, H200, "vllm", points)
+    assert found.answered.tolist() == [True, False]
+    assert sum(parts.values()) == pytest.approx(found.ttft_ms)
 
 
 def test_measured_deployments_have_narrower_bounds_than_others():
