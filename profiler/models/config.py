@@ -93,7 +93,9 @@ def _mlp(fields: Fields, layers: int, hidden: int) -> dict[str, Any]:
     experts = fields.optional("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts")
     if experts < 2:
         default = None if fields.config.get("block_configs") else 4 * hidden
-        dense = fields.number("intermediate_size", "ffn_dim", "n_inner", default=default or 0, least=0)
+        # Granite 4 without experts has what would be the shared one alone.
+        shared = ("shared_intermediate_size",) if fields.type == layered.GRANITE else ()
+        dense = fields.number(*shared, "intermediate_size", "ffn_dim", "n_inner", default=default or 0, least=0)
         return {"intermediate": dense, "dense_layers": layers}
     width = fields.number("moe_intermediate_size", "expert_ffn_hidden_size", "intermediate_size")
     dense_width = fields.number(
@@ -120,6 +122,8 @@ def _shared(fields: Fields, width: int) -> int:
         return width
     if fields.type == "gemma4_text":  # a dense MLP in parallel
         return fields.optional("intermediate_size")
+    if fields.type == layered.GRANITE:
+        return fields.optional("shared_intermediate_size")
     found = fields.optional(
         "shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "share_expert_dim"
     )

@@ -21,11 +21,14 @@ FOREIGN = {
     "zero_expert_num": "experts that do nothing",
     "is_encoder_decoder": "an encoder beside the decoder",
 }
+GRANITE = "granitemoehybrid"  # IBM's Granite 4: names its Mamba layers in its own way
 WIDTH_STEP = 64  # to which the mean of different MLP widths is rounded, so that tensor parallelism can split it
 
 
 def refuse_foreign(fields: Fields) -> None:
     """Raises InputError where the config has layers that would be taken for something else."""
+    if fields.type == GRANITE:
+        return
     for key, meaning in FOREIGN.items():
         if fields.config.get(key):
             raise fields.refuse(f"config.json has {key}: {meaning}")
@@ -49,6 +52,8 @@ def attention(fields: Fields, layers: int, heads: int) -> dict[str, Any]:
     found |= windows | {"sparse": sparse}
     if fields.type == "nemotron_h":
         found |= _pattern(fields)
+    elif fields.type == GRANITE:
+        found["linear"] = _granite(fields, layers)
     elif fields.optional("ssm_state_size"):
         raise fields.refuse("config.json has ssm_state_size: Mamba layers in an arrangement that is not known")
     if fields.config.get("block_configs"):
@@ -225,6 +230,22 @@ def _pattern(fields: Fields) -> dict[str, Any]:
         "dense_layers": mlps,
         "intermediate": fields.number("intermediate_size") if mlps else 0,
     }
+
+
+def _granite(fields: Fields, layers: int) -> Linear | None:
+    kinds = fields.per_layer("layer_types", layers) or ["attention"] * layers
+    if set(kinds) - {"mamba", "attention"} or "attention" not in kinds:
+        raise fields.refuse("its layer_types must be mamba or attention, attention once")
+    if "mamba" not in kinds:
+        return None
+    return Linear(
+        layers=kinds.count("mamba"),
+        key_heads=fields.number("mamba_n_groups"),
+        value_heads=fields.number("mamba_n_heads"),
+        key_dim=fields.number("mamba_d_state"),
+        value_dim=fields.number("mamba_d_head"),
+        rule="mamba2",
+    )
 
 
 def _searched(fields: Fields, layers: int, heads: int) -> dict[str, Any]:

@@ -209,6 +209,25 @@ MINIMAX_M3 = {
         "sparse_index_dim": 128,
     },
 }
+GRANITE = {
+    "model_type": "granitemoehybrid",
+    "num_hidden_layers": 40,
+    "hidden_size": 4096,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "layer_types": [*["mamba"] * 5, *["attention", *["mamba"] * 9] * 3, "attention", *["mamba"] * 4],
+    "mamba_n_heads": 128,
+    "mamba_d_head": 64,
+    "mamba_d_state": 128,
+    "mamba_n_groups": 1,
+    "intermediate_size": 768,
+    "num_local_experts": 72,
+    "num_experts_per_tok": 10,
+    "shared_intermediate_size": 1536,
+    "vocab_size": 100352,
+    "max_position_embeddings": 131072,
+    "tie_word_embeddings": True,
+}
 FAMILIES = {
     "llama": LLAMA,
     "deepseek": DEEPSEEK,
@@ -220,4 +239,5 @@ FAMILIES = {
     "mimo": MIMO,
     "step": STEP,
     "minimax-m3": MINIMAX_M3,
+    "granite": GRANITE,
 }

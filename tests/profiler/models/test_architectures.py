@@ -23,6 +23,7 @@ SHIPPED = {
     "mimo": "XiaomiMiMo/MiMo-V2-Flash",
     "step": "stepfun-ai/Step-3.7-Flash",
     "minimax-m3": "MiniMaxAI/MiniMax-M3",
+    "granite": "ibm-granite/granite-4.0-h-small",
 }
 
 
@@ -40,6 +41,16 @@ def test_hybrid_layers_are_counted_by_their_pattern():
     assert model.sublayers == 52
     assert model.kv_elements_per_token == 6 * 2 * 2 * 128
     assert model.linear.state_elements == 23 * 64 * 64 * 128  # layers, heads, width, state size
+
+
+def test_granite_without_experts_has_the_shared_one_alone():
+    model = from_config("local", configs.GRANITE | {"num_local_experts": 0, "shared_intermediate_size": 8192})
+    assert (model.intermediate, model.dense_layers, model.linear.layers, model.full_attention_layers) == (
+        8192,
+        40,
+        36,
+        4,
+    )
 
 
 def test_blocks_that_a_search_took_out_weigh_and_cache_nothing():

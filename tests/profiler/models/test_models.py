@@ -81,6 +81,11 @@ PUBLISHED = {
     "google/gemma-4-31B-it": 30.7,
     "XiaomiMiMo/MiMo-V2-Flash": 309,
     "stepfun-ai/Step-3.7-Flash": 196.8,
+    "ibm-granite/granite-4.0-h-small": 32.2,
+    "zai-org/GLM-4.7-Flash": 30,
+    "mistralai/Ministral-3-3B-Instruct-2512": 3.43,
+    "mistralai/Ministral-3-8B-Instruct-2512": 8.49,
+    "mistralai/Ministral-3-14B-Instruct-2512": 13.5,
 }
 ACTIVE = {
     "Qwen/Qwen3-30B-A3B": 3.3,
@@ -96,6 +101,7 @@ ACTIVE = {
     "nvidia/NVIDIA-Nemotron-3-Ultra-550B-A55B-BF16": 55,
     "google/gemma-4-26B-A4B-it": 3.8,
     "XiaomiMiMo/MiMo-V2-Flash": 15,
+    "ibm-granite/granite-4.0-h-small": 9,
 }
 
 
