@@ -14,7 +14,7 @@ from pathlib import Path
 
 from scripts.fit import report, wheel, write
 from scripts.fit.crossvalidation import held_out
-from scripts.fit.disaggregated import judged, pools
+from scripts.fit.disaggregated import pools, powers
 from scripts.fit.groups import fitting
 from scripts.fit.intervals import Intervals
 from scripts.fit.physics import deployed, shared
@@ -41,17 +41,13 @@ def main() -> None:
         path = ROOT / "profiler" / "data" / "coefficients.json"
         path.write_text(write.text(document), encoding="utf-8")
         with ProcessPoolExecutor(1, get_context("spawn")) as fresh:  # which reads what was just written
-            document = write.with_pools(document, fresh.submit(_powers, data).result())
+            document = write.with_pools(document, fresh.submit(powers, pools(wheel.even_rows(data))).result())
         path.write_text(write.text(document), encoding="utf-8")
         return
     page = ROOT / "docs" / "accuracy.md"
     tables = report.tables(found, held, pools(wheel.even_rows(data)))
     print(tables)
     page.write_text(report.inserted(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
-
-
-def _powers(data: Path) -> dict[str, float]:
-    return judged(pools(wheel.even_rows(data))).powers()
 
 
 if __name__ == "__main__":

@@ -69,12 +69,6 @@ class Judged:
     itl_bounds: Column
     ttft_bounds: Column
 
-    def powers(self) -> dict[str, float]:
-        """By which the engines' own bounds, as factors, become those of pools: at least 1."""
-        names = [row.deployment for row in self.rows]
-        itl, ttft = (widened(*pair, names) for pair in ((self.itl, self.itl_bounds), (self.ttft, self.ttft_bounds)))
-        return {"itl": max(1.0, round(itl, 2)), "ttft": max(1.0, round(ttft, 2))}
-
 
 def pools(rows: Iterable[Mapping[str, str]]) -> tuple[Pools, ...]:
     """Rows with worker counts and a concurrency."""
@@ -127,6 +121,14 @@ def judged(rows: Iterable[Pools]) -> Judged:
         itl_bounds=np.array([_bounds(then.itl_low, then.itl_ms, then.itl_high) for *_, then in answers]),
         ttft_bounds=np.array([_bounds(first.ttft_low, first.ttft_ms, first.ttft_high) for _, _, first, _ in answers]),
     )
+
+
+def powers(rows: Iterable[Pools]) -> dict[str, float]:
+    """By which the engines' own bounds, as factors, become those of pools: at least 1."""
+    found = judged(rows)
+    names = [row.deployment for row in found.rows]
+    itl, ttft = (widened(*pair, names) for pair in ((found.itl, found.itl_bounds), (found.ttft, found.ttft_bounds)))
+    return {"itl": max(1.0, round(itl, 2)), "ttft": max(1.0, round(ttft, 2))}
 
 
 def widened(errors: Column, bounds: Column, deployments: Sequence[str]) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from profiler.estimate import aggregated, pool_powers
 from profiler.hardware import skus
-from scripts.fit.disaggregated import Judged, Pools, covered, judged, left_out
+from scripts.fit.disaggregated import Judged, Pools, covered, judged, left_out, powers
 from scripts.fit.groups import Column, groups, observed
 from scripts.fit.intervals import METRICS, HeldOut, Intervals
 from scripts.fit.rows import Measurement
@@ -139,8 +139,8 @@ def _pool_intervals(found: Judged) -> str:
     lines += [
         f"| {name} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |" for name, shares in cells.items()
     ]
-    powers, shipped = found.powers(), dict(zip(("ttft", "itl"), pool_powers(), strict=True))
-    for name, values in (("power that these rows ask for", powers), ("power in use", shipped)):
+    shipped = dict(zip(("ttft", "itl"), pool_powers(), strict=True))
+    for name, values in (("power that these rows ask for", powers(found.rows)), ("power in use", shipped)):
         lines.append(f"| {name} | {values['itl']} | {values['ttft']} |")
     return "\n".join(lines)
 

@@ -1,11 +1,13 @@
 """How measured disaggregated rows are read, and how wide the intervals of pools become by them."""
 
 import math
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
-from scripts.fit.disaggregated import covered, estimated, judged, left_out, pools, widened
+from scripts.fit.disaggregated import covered, estimated, judged, left_out, pools, powers, widened
 
 ROW = {
     "silicon_data_source": "db-dump/2026-01-01; silicon_concurrency=192; measured=2026-01-01T00:00",
@@ -88,6 +90,14 @@ def test_requests_beyond_the_slots_wait_for_one():
 def test_weights_that_do_not_fit_have_no_answer():
     assert estimated(read(system="h100_sxm", precision="fp8")) is None
     assert judged([read(system="h100_sxm", precision="fp8")]).rows == ()
+
+
+def test_a_fresh_process_says_by_how_much_bounds_are_widened():
+    rows = [read(), read(system="gb200", silicon_ttft_ms="9000")]
+    with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+        found = fresh.submit(powers, rows).result()
+    assert found == powers(rows)
+    assert min(found.values()) >= 1
 
 
 @pytest.mark.parametrize("true", [0.7, 1.0, 2.5])
