@@ -49,6 +49,7 @@ POINT_FLAGS: Final = (
     PointFlag("--isl", "isl", float, "Mean input length in tokens (4000)"),
     PointFlag("--osl", "osl", float, "Mean output length in tokens (1000)"),
     PointFlag("--concurrency", "concurrency", float, "Requests in flight on one engine (1)"),
+    PointFlag("--request-rate", "request_rate", float, "Requests/s to one engine, instead of --concurrency"),
     PointFlag("--arrival", "arrival", _choice(("steady", "closed", "burst")), "How requests arrive (steady)"),
     PointFlag("--admission-wait-steps", "admission_wait_steps", float, "Decode steps that admission waits (0)"),
 )
@@ -156,7 +157,9 @@ def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Mea
         show(tables.to_csv(table, answers.columns(asked, found, 1)))
     elif form == "json":
         row = tables.to_rows(table, answers.columns(asked, found, 1))[0]
-        show(json.dumps(row | {"decode_step_ms": parts.operations}, indent=2, ensure_ascii=False))
+        times = {"decode_step_ms": parts.operations, "first_token_ms": parts.first_token}
+        moved = {"kv_transfer_ms": parts.kv_transfer_ms} if parts.kv_transfer_ms else {}
+        show(json.dumps(row | times | moved, indent=2, ensure_ascii=False))
     else:
         from kubectl_dynamo.views import estimates as view
 

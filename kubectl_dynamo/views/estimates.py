@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 WIDEST_BAR = 30
 NARROWEST_BAR = 8
 BESIDE_BAR = 45  # columns that the other columns of the breakdown take
-SHOWN = {"ttft_ms": "TTFT ms", "itl_ms": "ITL ms", "throughput_per_gpu": "TOK/S/GPU", "memory_gib": "GiB/GPU"}
+SHOWN = {
+    "ttft_ms": "TTFT ms",
+    "ttft_p90_ms": "TTFT P90",
+    "itl_ms": "ITL ms",
+    "throughput_per_gpu": "TOK/S/GPU",
+    "memory_gib": "GiB/GPU",
+}
 ROLES = {"agg": "prefill and decode", "prefill": "prefill only", "decode": "decode only"}
 ARRIVALS = {
     "steady": "arriving steadily",
@@ -30,8 +36,10 @@ def one(answer: Answer, parts: Parts, style: Style) -> str:
     """One point: what was asked, the estimate with its intervals, and where a token's time goes."""
     sections = [
         f"{style.bold(_title(answer))}\n{_asked(answer, style)}",
-        f"{style.bold('Estimate')}\n{_metrics(answer, style)}\n\n{_trust(answer, style)}",
+        f"{style.bold('Estimate')}\n{_metrics(answer, parts, style)}\n\n{_trust(answer, style)}",
     ]
+    if parts.first_token:
+        sections.append(f"{style.bold('Where the TTFT goes')}\n{_shares(parts.first_token, style)}")
     if parts.operations:
         sections.append(f"{style.bold('Where the ITL goes')}\n{_breakdown(parts, style)}")
     return "\n\n".join(sections)
@@ -52,7 +60,9 @@ def _asked(answer: Answer, style: Style) -> str:
     load = f"{number(float(points.isl[0]))} tokens in, {number(float(points.osl[0]))} out"
     in_flight = float(points.concurrency[0])
     if question.mode != "prefill":
-        load += f", {number(in_flight)} {'request' if in_flight == 1 else 'requests'} in flight"
+        rate = float(answer.load.rates[0])
+        load += f", {number(rate)} {'request' if rate == 1 else 'requests'}/s:" if rate == rate else ","
+        load += f" {number(in_flight)} {'request' if in_flight == 1 else 'requests'} in flight"
     if question.mode == "agg":
         load += f", {ARRIVALS[question.arrival]}"
     pairs = [
@@ -65,7 +75,7 @@ def _asked(answer: Answer, style: Style) -> str:
     return fields(pairs, style)
 
 
-def _metrics(answer: Answer, style: Style) -> str:
+def _metrics(answer: Answer, parts: Parts, style: Style) -> str:
     e, mode = answer.estimates, answer.question.mode
     per_gpu = "prompts/s/GPU" if mode == "prefill" else "tokens/s/GPU"
     lines = [(per_gpu, e.throughput_per_gpu, e.throughput_low, e.throughput_high)]
@@ -82,6 +92,17 @@ def _metrics(answer: Answer, style: Style) -> str:
         ]
         for title, value, low, high in lines
     ]
+    if mode == "agg":
+        late: list[str | Cell] = [
+            Cell("TTFT p90 ms", Color.BOLD),
+            number(float(e.ttft_p90_ms[0])),
+            "10% wait longer",
+            "derived",
+        ]
+        rows.insert(1, late)
+    if parts.kv_transfer_ms:
+        moved = "by RDMA"
+        rows.append([Cell("KV transfer ms", Color.BOLD), number(parts.kv_transfer_ms), moved, "assumed"])
     memory = f"of {number(answer.question.gpu.memory_bytes / 2**30)} GiB"
     rows.append([Cell("memory GiB/GPU", Color.BOLD), number(float(e.memory_gib[0])), memory, "computed"])
     if mode != "prefill":
@@ -115,18 +136,23 @@ def _trust(answer: Answer, style: Style) -> str:
 
 
 def _breakdown(parts: Parts, style: Style) -> str:
-    width = min(max(style.width - BESIDE_BAR, NARROWEST_BAR), WIDEST_BAR)
     shares = dict(parts.operations) | ({"prompts of others": parts.prompts_ms} if parts.prompts_ms else {})
-    whole = sum(shares.values())
-    rows: list[list[str | Cell]] = [
-        [Cell(name, Color.BOLD), number(ms), percent(ms, whole), Cell(_bar(ms / whole, width, style), Color.CYAN)]
-        for name, ms in sorted(shares.items(), key=lambda item: -item[1])
-    ]
-    columns = (Column("OPERATION"), Column("ms", right=True), Column("SHARE", right=True), Column(""))
     step_ms = number(sum(parts.operations.values()))
     step = f"A decode step of {count(round(parts.sequences), 'sequence')} takes {step_ms} ms"
     rest = f"; prefilling the prompts of others adds {number(parts.prompts_ms)} ms" if parts.prompts_ms else ""
-    return f"{table(columns, rows, style)}\n\n{paragraph(f'{step}{rest}.', style)}"
+    return f"{_shares(shares, style)}\n\n{paragraph(f'{step}{rest}.', style)}"
+
+
+def _shares(parts: Mapping[str, float], style: Style) -> str:
+    """Milliseconds as a table with bars, largest first."""
+    width = min(max(style.width - BESIDE_BAR, NARROWEST_BAR), WIDEST_BAR)
+    whole = sum(parts.values())
+    rows: list[list[str | Cell]] = [
+        [Cell(name, Color.BOLD), number(ms), percent(ms, whole), Cell(_bar(ms / whole, width, style), Color.CYAN)]
+        for name, ms in sorted(parts.items(), key=lambda item: -item[1])
+    ]
+    columns = (Column("OPERATION"), Column("ms", right=True), Column("SHARE", right=True), Column(""))
+    return table(columns, rows, style)
 
 
 def _bar(share: float, width: int, style: Style) -> str:

@@ -182,6 +182,7 @@ def _estimates(
         "itl_ms": itl,
         "throughput_per_gpu": per_gpu[0],
         "requests_per_s": rates[0],
+        "running": found.running,
         "memory_gib": question.memory.used_gib(points, found.running),
         "kv_tokens": question.memory.kv_tokens,
         "max_concurrency": question.memory.max_concurrency,

@@ -123,7 +123,8 @@ class Estimates:
     """One row per point, shape (n,), always finite: rows without an answer hold 0 and a `reason`.
 
     `ttft_ms`, `itl_ms` are means in ms, `ttft_p90_ms` the 90th percentile over requests; `throughput_per_gpu` in output
-    tokens/s/GPU; `requests_per_s` of one engine; `memory_gib` per GPU at this load; `kv_tokens` and `max_concurrency`
+    tokens/s/GPU; `requests_per_s` of one engine and `running`, those of its requests that are not held back;
+    `memory_gib` per GPU at this load; `kv_tokens` and `max_concurrency`
     (requests that fit in KV memory) per engine. `*_low` and `*_high` bound 80 % of what one should see.
     `provenance`: measured (the coefficients saw this GPU) or transferred (by data sheet); `calibrated`: whether this
     very deployment was measured and has coefficients of its own.
@@ -134,6 +135,7 @@ class Estimates:
     itl_ms: FloatArray
     throughput_per_gpu: FloatArray
     requests_per_s: FloatArray
+    running: FloatArray
     memory_gib: FloatArray
     kv_tokens: FloatArray
     max_concurrency: FloatArray

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from profiler.estimate import REASONS, Estimates, FloatArray, Points, Reason, breakdown
+from profiler.estimate import (
+    REASONS,
+    Estimates,
+    FloatArray,
+    Points,
+    Reason,
+    breakdown,
+    first_token_breakdown,
+    kv_transfer_ms,
+)
 from profiler.points.cells import Asked, Question, Rows
 from profiler.points.measured import Measurements
-from profiler.points.tables import NUMBERS_FOUND
+from profiler.points.rates import Load
+from profiler.points.tables import MORE_FOUND, NUMBERS_FOUND
 
 FIELDS = {
     "ttft_ms": "ttft_ms",
@@ -24,7 +34,9 @@ FIELDS = {
     "throughput_per_gpu_low": "throughput_low",
     "throughput_per_gpu_high": "throughput_high",
     "memory_gib": "memory_gib",
+    "ttft_p90_ms": "ttft_p90_ms",
 }
+NOTHING = 1e-6  # a part of a time below this share is not shown
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,13 @@ class Answer:
 
     question: Question
     rows: Rows
-    points: Points
+    load: Load
     estimates: Estimates
+
+    @property
+    def points(self) -> Points:
+        """The layouts and loads, one per row."""
+        return self.load.points
 
     def staged(self, place: int) -> bool:
         """Whether a row's layout has pipeline stages, which no measurement had."""
@@ -49,6 +66,9 @@ class Answer:
         """The reason why a row has no answer, empty where it has one."""
         reason, model = Reason(self.estimates.reason[place]), self.question.model
         text = REASONS[reason]
+        most = float(self.load.most[place])
+        if most == most:
+            return f"request_rate: the engine sustains no more than {most:.3g} requests/s"
         if reason is Reason.CONTEXT:
             return f"{text} ({model.context:,} tokens)"
         if reason is Reason.EXPERTS and not model.is_moe:
@@ -60,24 +80,32 @@ def answers(asked: Asked, measurements: Measurements | None = None) -> tuple[Ans
     """One answer per question; `measurements` shift the estimates of what they measured and of its neighbours."""
     found = []
     for question, rows in asked.questions:
-        points = asked.points(question, rows)
-        estimates = question.estimate(points)
-        if measurements:
-            estimates = measurements.correction(question).apply(estimates, points, question.mode)
-        found.append(Answer(question, rows, points, estimates))
+        ask = _estimate(question, measurements)
+        load = Load.of(asked, question, rows, ask)
+        found.append(Answer(question, rows, load, ask(load.points)))
     return tuple(found)
+
+
+def _estimate(question: Question, measurements: Measurements | None) -> Callable[[Points], Estimates]:
+    correction = measurements.correction(question) if measurements else None
+
+    def ask(points: Points) -> Estimates:
+        estimates = question.estimate(points)
+        return correction.apply(estimates, points, question.mode) if correction else estimates
+
+    return ask
 
 
 def columns(asked: Asked, found: Sequence[Answer], length: int) -> Mapping[str, list[Any]]:
     """The columns `profiler.points.FOUND` of a table of `length` rows; None where a row has no such number."""
-    numbers = {name: np.full(length, np.nan) for name in NUMBERS_FOUND}
+    numbers = {name: np.full(length, np.nan) for name in (*NUMBERS_FOUND, *MORE_FOUND)}
     provenance, reason = [""] * length, [""] * length
     for row, fault in asked.faults.items():
         reason[row] = fault
     for answer in found:
         answered = answer.estimates.answered
         for name in _known(answer.question):
-            values: FloatArray = getattr(answer.estimates, FIELDS[name])
+            values: FloatArray = answer.points.concurrency if name == "in_flight" else _found(answer, name)
             numbers[name][answer.rows] = np.where(answered, values, np.nan)
         for place, row in enumerate(answer.rows.tolist()):
             if answered[place]:
@@ -88,35 +116,69 @@ def columns(asked: Asked, found: Sequence[Answer], length: int) -> Mapping[str, 
     return {name: [None if v != v else v for v in column.tolist()] for name, column in numbers.items()} | texts
 
 
+def _found(answer: Answer, name: str) -> FloatArray:
+    values: FloatArray = getattr(answer.estimates, FIELDS[name])
+    return values
+
+
 def _known(question: Question) -> list[str]:
-    """A prefill worker has no ITL, a decode worker no TTFT."""
-    absent = {"agg": "-", "prefill": "itl_ms", "decode": "ttft_ms"}[question.mode]
-    return [name for name in NUMBERS_FOUND if not name.startswith(absent)]
+    """A prefill worker has no ITL and nothing in flight, a decode worker no TTFT."""
+    absent = {"agg": (), "prefill": ("itl", "in_flight"), "decode": ("ttft",)}[question.mode]
+    return [name for name in (*NUMBERS_FOUND, *MORE_FOUND) if not name.startswith(absent)]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the time of a decode step goes: ms by operation, largest first, and how many sequences it has.
+    """Where the time of one point goes: ms by operation or wait, largest first.
 
-    `prompts_ms`: what prefilling the prompts of others adds to the ITL of an aggregated engine.
+    `operations` are those of a decode step of `sequences`, and `prompts_ms` is what prefilling the prompts of others
+    adds to the ITL of an aggregated engine; `first_token` has the parts of the TTFT. `kv_transfer_ms`: from a prefill
+    worker to a decode worker of the same tensor parallelism, over RDMA.
     """
 
     operations: Mapping[str, float]
     sequences: float
     prompts_ms: float
+    first_token: Mapping[str, float]
+    kv_transfer_ms: float
 
 
 def parts(answer: Answer) -> Parts:
-    """The parts of the first row's ITL, scaled as measurements scale the whole; none for a prefill worker."""
+    """The parts of the first row's ITL and TTFT, scaled as measurements scale the whole."""
     question, points, found = answer.question, answer.points, answer.estimates
+    model, gpu, backend = question.model, question.gpu, question.backend
+    first: Mapping[str, float] = {}
+    if question.mode != "decode":
+        columns = first_token_breakdown(
+            model,
+            gpu,
+            backend,
+            points,
+            arrival=question.arrival,
+            admission_wait_steps=question.admission_wait_steps,
+            alone=question.mode == "prefill",
+        )
+        first = _ordered(columns, float(found.ttft_ms[0]))
     if question.mode == "prefill":
-        return Parts({}, 0.0, 0.0)
-    running = np.clip(points.concurrency, 1.0, np.maximum(found.max_concurrency, 1.0))
-    batch = replace(points, concurrency=running)
-    alone = breakdown(question.model, question.gpu, question.backend, batch)
+        tp, isl = points.tp, points.isl
+        moved = kv_transfer_ms(model, gpu, isl, prefill_gpus=tp, decode_gpus=tp, across_nodes=True, rdma=True)
+        return Parts({}, 0.0, 0.0, first, float(moved[0]))
+    batch = replace(points, concurrency=np.maximum(found.running, 1.0))
+    alone = breakdown(model, gpu, backend, batch)
     itl, decode = float(found.itl_ms[0]), float(sum(column[0] for column in alone.values()))
-    whole = float(question.estimate(points).itl_ms[0])
-    scale = itl / max(whole, decode)
-    operations = {name: float(column[0]) * scale for name, column in alone.items() if column[0] > 0}
-    ordered = dict(sorted(operations.items(), key=lambda item: -item[1]))
-    return Parts(ordered, float(running[0]), max(itl - decode * scale, 0.0))
+    scale = itl / float(question.estimate(points).itl_ms[0])
+    return Parts(
+        operations=_ordered(alone, decode * scale),
+        sequences=float(batch.concurrency[0]),
+        prompts_ms=max(itl - decode * scale, 0.0),
+        first_token=first,
+        kv_transfer_ms=0.0,
+    )
+
+
+def _ordered(columns: Mapping[str, FloatArray], whole: float) -> dict[str, float]:
+    """The first row of each column that counts, largest first, scaled to sum to `whole`."""
+    least = NOTHING * sum(float(column[0]) for column in columns.values())
+    values = {name: float(column[0]) for name, column in columns.items() if column[0] > least}
+    scale = whole / sum(values.values())
+    return {name: value * scale for name, value in sorted(values.items(), key=lambda item: -item[1])}

@@ -6,7 +6,7 @@ A cell that cannot be used is a fault of its row, said in one clause that names 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -19,7 +19,7 @@ from crds.fields import did_you_mean
 from crds.skus import sku_of
 from crds.vocabulary import ENGINES
 from profiler import estimate, hardware, models
-from profiler.estimate import Estimates, FloatArray, Points
+from profiler.estimate import TOO_LARGE, Estimates, FloatArray, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.models.model import QUANTIZATIONS
@@ -34,7 +34,6 @@ MODES: Final = ("agg", "prefill", "decode")
 ARRIVALS: Final = ("steady", "closed", "burst")
 KV_DTYPES: Final = ("bf16", "fp8")
 FP8_BLOCK: Final = 128  # engines refuse to cut the tiles of block-quantised weights (DeepSeek-V3's FP8 format)
-TOO_LARGE: Final = 1e9
 # Other spellings of the same format: of torch, of vLLM's --kv-cache-dtype, of checkpoints.
 SPELLINGS: Final = {
     "fp16": "bf16",
@@ -67,6 +66,7 @@ NUMBERS: Final = {
     "isl": Number(Workload.isl),
     "osl": Number(Workload.osl),
     "concurrency": Number(1, least=0, positive=True),
+    "request_rate": Number(math.nan, least=0, positive=True),
 }
 WAIT: Final = Number(0, least=0)
 OF_A_QUESTION: Final = (
@@ -112,8 +112,11 @@ class Asked:
     faults: Mapping[int, str]
 
     def points(self, question: Question, rows: Rows) -> Points:
-        """The layouts and loads of some rows, experts laid out where the table leaves it open."""
-        columns = {name: column[rows] for name, column in self.numbers.items()}
+        """The layouts and loads of some rows, experts laid out where the table leaves it open.
+
+        Rows at a request rate have one request in flight here; `profiler.points.rates` says how many they have.
+        """
+        columns = {name: column[rows] for name, column in self.numbers.items() if name != "request_rate"}
         open_or_given = (columns[name] for name in ("tp", "dp", "moe_tp", "moe_ep"))
         moe_tp, moe_ep = lay_out_experts(question.model, *open_or_given)
         return Points.of(**{**columns, "moe_tp": moe_tp, "moe_ep": moe_ep})
@@ -131,12 +134,18 @@ def understand(
     `known` are models that were loaded already, by name.
     """
     texts = {name: table.column(name, (defaults or {}).get(name, "")) for name in (*OF_A_QUESTION, *NUMBERS)}
+    for name, other in (("concurrency", "request_rate"), ("request_rate", "concurrency")):
+        # A row that names its load one way has no use for a default of the other.
+        own = zip(table.column(name), table.column(other), texts[name], strict=True)
+        texts[name] = [cell or ("" if instead else filled) for cell, instead, filled in own]
     faults: dict[int, list[str]] = {row: [fault] for row, fault in table.faults.items()}
     numbers = {}
     for name, rule in NUMBERS.items():
         numbers[name], wrong = _numbers(name, rule, texts[name])
         for row, fault in wrong:
             faults.setdefault(row, []).append(fault)
+    for row, fault in _rates_at_fault(texts["request_rate"], texts["concurrency"], texts["arrival"]):
+        faults.setdefault(row, []).append(fault)
     keys: dict[tuple[str, ...], list[int]] = {}
     for row, key in enumerate(zip(*(texts[name] for name in OF_A_QUESTION), strict=True)):
         keys.setdefault(key, []).append(row)
@@ -176,13 +185,26 @@ def _number(rule: Number, text: str) -> float:
         value = float(text)
     except ValueError:
         raise ValueError("must be a number") from None
-    if not math.isfinite(value) or value >= TOO_LARGE:
-        raise ValueError(f"must be a number below {TOO_LARGE:,.0f}")
+    if math.isnan(value):
+        raise ValueError("must be a number")
     if value < rule.least or (rule.positive and not value):
         raise ValueError("must be greater than 0" if rule.positive else f"must be at least {rule.least:g}")
+    if value >= TOO_LARGE:
+        raise ValueError(f"too large: must be less than {TOO_LARGE:,.0f}")
     if rule.whole and value != int(value):
         raise ValueError("must be a whole number")
     return value
+
+
+def _rates_at_fault(
+    rates: Sequence[str], concurrency: Sequence[str], arrivals: Sequence[str]
+) -> Iterator[tuple[int, str]]:
+    """Rows with a request rate that something else in them contradicts."""
+    for row, rate in enumerate(rates):
+        if rate and concurrency[row]:
+            yield row, "request_rate: give it or concurrency, not both"
+        if rate and arrivals[row].lower() in ARRIVALS[1:]:
+            yield row, f"request_rate: {arrivals[row]} arrivals have a concurrency, those at a rate are steady"
 
 
 def _question(cells: Mapping[str, str], find: Callable[[str], Model]) -> tuple[Question | None, list[str]]:

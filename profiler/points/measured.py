@@ -22,6 +22,7 @@ from profiler.points import tables
 from profiler.points.aiperf import table as aiperf_table
 from profiler.points.cells import Mode, Question, Rows, understand
 from profiler.points.correction import SHARES, Correction, Evidence, Place
+from profiler.points.rates import Load
 from profiler.points.tables import Table
 from profiler.profile import Layout
 
@@ -134,7 +135,9 @@ def read(
             raise InputError(f"{source}: row {row + 1} cannot be used", fault, advice)
         for question, rows in asked.questions:
             gpu = (gpus or {}).get(question.gpu.sku, question.gpu)
-            found += _measurements(source, table, asked.points(question, rows), replace(question, gpu=gpu), rows)
+            found += _measurements(
+                source, table, Load.of(asked, question, rows).points, replace(question, gpu=gpu), rows
+            )
     return Measurements.of(found)
 
 

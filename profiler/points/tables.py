@@ -31,6 +31,7 @@ COLUMNS: Final = (
     "concurrency",
     "arrival",
     "admission_wait_steps",
+    "request_rate",
 )
 NUMBERS_FOUND: Final = (
     "ttft_ms",
@@ -44,7 +45,8 @@ NUMBERS_FOUND: Final = (
     "throughput_per_gpu_high",
     "memory_gib",
 )
-FOUND: Final = (*NUMBERS_FOUND, "provenance", "reason")
+MORE_FOUND: Final = ("ttft_p90_ms", "in_flight")
+FOUND: Final = (*NUMBERS_FOUND, "provenance", "reason", *MORE_FOUND)
 REQUIRED: Final = ("model", "gpu_sku")
 EXAMPLE: Final = "start the file with a line such as: model,gpu_sku,backend,tp,isl,osl,concurrency"
 

@@ -10,6 +10,7 @@ from profiler.models import Model
 from profiler.points.answers import Answer, Parts
 from profiler.points.cells import Question
 from profiler.points.needs import Need
+from profiler.points.rates import Load
 
 QWEN = Model(
     name="Qwen/Qwen3-30B-A3B",
@@ -73,12 +74,15 @@ NEEDS = [
     Need(H200, 1, 34.5, 812345.0, ("vllm", "sglang", "trtllm"), ("trtllm",), ""),
     Need(T4, 0, 0.0, 0.0, (), (), "dtype not supported by this GPU"),
 ]
-PARTS = Parts({"experts": 4.2, "decode attention": 3.1, "launch": 2.25, "head": 0.08}, 63.0, 2.5)
+FIRST_TOKEN = {"experts": 140.0, "prefill attention": 61.3, "prompts before it": 60.1, "steps that decode": 51.0}
+PARTS = Parts({"experts": 4.2, "decode attention": 3.1, "launch": 2.25, "head": 0.08}, 63.0, 2.5, FIRST_TOKEN, 0.0)
+OF_PREFILL = Parts({}, 0.0, 0.0, FIRST_TOKEN, 112.0)
 FOUND = {
     "ttft_ms": [312.4, None, None],
     "itl_ms": [12.13, 8.5, None],
     "throughput_per_gpu": [1204.0, 950.0, None],
     "memory_gib": [92.0, 101.3, None],
+    "ttft_p90_ms": [640.0, None, None],
     "provenance": ["measured calibrated", "transferred", ""],
     "reason": ["", "", "isl: Invalid value: '0': must be at least 1; gpu_sku: unknown GPU SKU \"h2000\""],
 }
@@ -98,6 +102,7 @@ def answer(**question: object) -> Answer:
         "throughput_low": 1050.0,
         "throughput_high": 1350.0,
         "requests_per_s": 4.8,
+        "running": 63.0,
         "memory_gib": 92.0,
         "kv_tokens": 812345.0,
         "max_concurrency": 170.0,
@@ -106,4 +111,5 @@ def answer(**question: object) -> Answer:
     estimates = Estimates(**columns, reason=np.zeros(1, dtype=np.int8), provenance="measured", calibrated=True)
     points = Points.of(isl=4000, osl=1000, concurrency=64, dp=4, moe_ep=4)
     asked = Question(**{"model": QWEN, "gpu": H200, "backend": "sglang", **question})  # type: ignore[arg-type]
-    return Answer(asked, np.zeros(1, dtype=np.int64), points, estimates)
+    unasked = np.full(1, np.nan)
+    return Answer(asked, np.zeros(1, dtype=np.int64), Load(points, unasked, unasked), estimates)

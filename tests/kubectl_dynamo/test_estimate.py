@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kubectl_dynamo.views import estimates as view
 from kubectl_dynamo.views.style import Style
-from profiler.points.answers import Parts
 from profiler.points.tables import COLUMNS, FOUND, Table
 from tests.kubectl_dynamo import estimates, golden
 from tests.kubectl_dynamo.conftest import Run
@@ -33,11 +33,11 @@ def test_one_point_on_a_page(width: int) -> None:
 
 
 def test_workers_show_their_own_half() -> None:
-    none = Parts({}, 0.0, 0.0)
-    text = view.one(estimates.answer(mode="prefill"), none, Style(80))
+    text = view.one(estimates.answer(mode="prefill"), estimates.OF_PREFILL, Style(80))
     golden.check("estimate-prefill-80.txt", text)
     assert "ITL" not in text
-    assert "TTFT" not in view.one(estimates.answer(mode="decode"), estimates.PARTS, Style(80))
+    of_decode = replace(estimates.PARTS, first_token={})
+    assert "TTFT" not in view.one(estimates.answer(mode="decode"), of_decode, Style(80))
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -65,6 +65,30 @@ def test_the_parts_of_the_itl_add_up(run: Run) -> None:
         assert parts <= row["itl_ms"] * (1 + 1e-9)
         if mode == "decode":
             assert parts == pytest.approx(row["itl_ms"])
+
+
+def test_the_parts_of_the_ttft_add_up(run: Run) -> None:
+    for mode in ("agg", "prefill"):
+        row = json.loads(run("estimate", *POINT, "--mode", mode, "-o", "json").stdout)
+        assert sum(row["first_token_ms"].values()) == pytest.approx(row["ttft_ms"])
+        assert ("kv_transfer_ms" in row) == (mode == "prefill")
+
+
+def test_a_request_rate_stands_for_a_concurrency(run: Run) -> None:
+    point = POINT[:-2]
+    at_rate = json.loads(run("estimate", *point, "--request-rate", "0.5", "-o", "json").stdout)
+    in_flight = ("--concurrency", str(at_rate["in_flight"]))
+    assert json.loads(run("estimate", *point, *in_flight, "-o", "json").stdout)["ttft_ms"] == at_rate["ttft_ms"]
+    assert "0.5 requests/s: 7." in run("estimate", *point, "--request-rate", "0.5").stdout
+    refused = run("estimate", *point, "--request-rate", "50")
+    assert (refused.exit_code, "sustains no more than" in refused.stderr) == (1, True)
+
+
+def test_stages_are_answered_and_said_to_be_unmeasured(run: Run) -> None:
+    shown = run("estimate", *POINT, "--pp", "2").stdout
+    assert "PP2" in shown
+    assert "no measurement had pipeline stages" in " ".join(shown.split())
+    assert json.loads(run("estimate", *POINT, "--pp", "2", "-o", "json").stdout)["provenance"] == "transferred"
 
 
 def test_flags_and_a_file_give_the_same_answer(run: Run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from profiler import estimate
 from profiler.estimate import Points
 from profiler.hardware import gpu
 from profiler.models import load
-from profiler.points import answers, cells, tables
+from profiler.points import answers, cells, measured, tables
 
 DENSE, MOE, MLA = "Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-R1"
 HEADER = ",".join(tables.COLUMNS)
@@ -50,7 +50,7 @@ def test_a_row_has_the_estimators_answer():
 
 
 def test_the_columns_of_the_file_come_back_in_their_order_before_the_answers():
-    table = tables.read(f"note,{HEADER}\nhello,{DENSE},h200_sxm{',' * 14}\n".encode(), "x")
+    table = tables.read(f"note,{HEADER}\nhello,{DENSE},h200_sxm{',' * 15}\n".encode(), "x")
     header = written(table, cells.understand(table)).splitlines()[0].split(",")
     assert header == ["note", *tables.COLUMNS, *tables.FOUND]
 
@@ -113,8 +113,15 @@ def test_a_header_alone_gives_a_header():
     ("cell", "reason"),
     [
         ({"isl": "0"}, "isl: Invalid value: '0': must be at least 1"),
-        ({"osl": "nan"}, "osl: Invalid value: 'nan'"),
-        ({"isl": "1e30"}, "isl: Invalid value: '1e30'"),
+        ({"osl": "nan"}, "osl: Invalid value: 'nan': must be a number"),
+        ({"isl": "1e18"}, "isl: Invalid value: '1e18': too large: must be less than 1,000,000,000"),
+        ({"isl": "inf"}, "isl: Invalid value: 'inf': too large"),
+        ({"isl": "-inf"}, "isl: Invalid value: '-inf': must be at least 1"),
+        ({"request_rate": "0"}, "request_rate: Invalid value: '0': must be greater than 0"),
+        ({"request_rate": "1", "concurrency": "1"}, "request_rate: give it or concurrency, not both"),
+        ({"request_rate": "1", "arrival": "burst"}, "those at a rate are steady"),
+        ({"request_rate": "1000"}, "request_rate: the engine sustains no more than"),
+        ({"pp": "100"}, "more pipeline stages than layers"),
         ({"concurrency": "0"}, "concurrency: Invalid value: '0': must be greater than 0"),
         ({"concurrency": "many"}, "concurrency: Invalid value: 'many': must be a number"),
         ({"tp": "1.5"}, "tp: Invalid value: '1.5': must be a whole number"),
@@ -136,7 +143,7 @@ def test_a_header_alone_gives_a_header():
 def test_a_row_that_cannot_be_answered_says_why(cell, reason):
     found = row(**cell)
     assert reason in found["reason"]
-    assert not any(found[name] for name in (*tables.NUMBERS_FOUND, "provenance"))
+    assert not any(found[name] for name in (*tables.NUMBERS_FOUND, *tables.MORE_FOUND, "provenance"))
 
 
 def test_a_bad_row_names_every_bad_cell_and_leaves_the_others_alone():
@@ -190,6 +197,39 @@ def test_the_format_of_a_row_wins_over_the_checkpoints():
     assert row(quantization="fp8", kv_cache_dtype="bf16")["itl_ms"] != row(quantization="fp8")["itl_ms"]
 
 
+@pytest.mark.parametrize("mode", ["agg", "decode"])
+def test_a_rate_is_the_one_that_the_requests_in_flight_have(mode):
+    deployment = {"mode": mode, "tp": 2, "isl": 1000, "osl": 100}
+    text = "model,gpu_sku," + ",".join(deployment) + ",request_rate\n"
+    rates = np.geomspace(1e-4, 10, 30)
+    line = f"{DENSE},h200_sxm," + ",".join(map(str, deployment.values()))
+    found = answered(text + "".join(f"{line},{rate!r}\n" for rate in rates.tolist()))
+    in_flight = np.array([float(r["in_flight"]) for r in found])
+    assert (np.diff(in_flight) > 0).all()
+    points = Points.of(**{k: v for k, v in deployment.items() if k != "mode"}, concurrency=in_flight)
+    ask = estimate.aggregated if mode == "agg" else estimate.decode
+    assert ask(load(DENSE), gpu("h200_sxm"), "vllm", points).requests_per_s == pytest.approx(rates, rel=1e-4)
+
+
+def test_a_row_that_names_its_load_has_no_use_for_a_default_of_the_other_kind():
+    rate, flight = answered(
+        "request_rate,concurrency\n1,\n,8\n", model=DENSE, gpu_sku="h200_sxm", tp="2", concurrency="3"
+    )
+    assert (float(flight["in_flight"]), rate["reason"], flight["reason"]) == (8, "", "")
+    assert float(rate["in_flight"]) > 8
+
+
+def test_measurements_shift_what_a_rate_keeps_in_flight():
+    asked = "model,gpu_sku,tp,request_rate\n" + f"{DENSE},h200_sxm,2,1\n"
+    slow = f"model,gpu_sku,tp,concurrency,itl_ms\n{DENSE},h200_sxm,2,16,40\n".encode()
+    table = tables.read(asked.encode(), "x")
+    plain, shifted = (
+        answers.answers(cells.understand(table), known)[0] for known in (None, measured.read({"m.csv": slow}))
+    )
+    assert shifted.points.concurrency[0] > plain.points.concurrency[0]
+    assert shifted.estimates.requests_per_s[0] == pytest.approx(1)
+
+
 def test_many_rows_take_little_time():
     rng = np.random.default_rng(0)
     lines = [f"{DENSE},h200_sxm,{2 ** rng.integers(4)},{isl},{osl}" for isl, osl in rng.integers(1, 4000, (20_000, 2))]
@@ -208,7 +248,7 @@ CELLS = st.one_of(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.lists(CELLS, min_size=16, max_size=16), max_size=4))
+@given(st.lists(st.lists(CELLS, min_size=len(tables.COLUMNS), max_size=len(tables.COLUMNS)), max_size=4))
 def test_any_cells_give_one_row_each_and_no_number_that_is_none(rows):
     out = io.StringIO()
     csv.writer(out).writerows([tables.COLUMNS, *rows])
@@ -219,6 +259,6 @@ def test_any_cells_give_one_row_each_and_no_number_that_is_none(rows):
     found = list(csv.DictReader(io.StringIO(written(table, cells.understand(table)))))
     assert len(found) == len(table)
     for line in found:
-        numbers = [float(line[name]) for name in tables.NUMBERS_FOUND if line[name]]
+        numbers = [float(line[name]) for name in (*tables.NUMBERS_FOUND, *tables.MORE_FOUND) if line[name]]
         assert np.isfinite(numbers).all()
         assert bool(numbers) != bool(line["reason"])
