@@ -82,8 +82,7 @@ def expert_gemm(system: System, points: Points, batch: Batch) -> FloatArray:
 def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray:
     """Reading the KV cache (and the state of linear attention) of the running sequences."""
     sequences, context = batch.rank_requests, batch.length
-    kv_seen = sum((span.kv_share * _within(context, span.seen) for span in system.spans), start=0 * context)
-    seen = sum((span.flops_share * _within(context, span.seen) for span in system.spans), start=0 * context)
+    kv_seen, seen = _seen(system, context, 1.0)
     kv = system.kv_bytes / np.minimum(points.tp, system.kv_shards)
     moved = sequences * (kv * kv_seen + system.index_bytes * context + system.state_bytes / points.tp)
     flops = sequences * (system.decode_flops * seen + system.index_flops * context) / points.tp
@@ -93,8 +92,8 @@ def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray
 
 def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArray:
     """Attention of whole prompts: quadratic in their length up to a window."""
-    isl = batch.length  # of which half is seen on average, and a window whole once it is full
-    seen = sum((span.flops_share * _within(isl, 2.0 * span.seen) for span in system.spans), start=0 * isl)
+    isl = batch.length
+    _, seen = _seen(system, isl, 2.0)  # of a prompt half is seen on average, of a window all once it is full
     per_token = system.prefill_flops * seen + system.index_flops * isl / 2 + system.state_flops
     flops = batch.rank_requests * isl * per_token / points.tp
     return flops / (system.flops16 * system.coefficients.prefill_compute)
@@ -139,5 +138,12 @@ def head(system: System, points: Points) -> FloatArray:
     return 2 * system.model.hidden * system.model.vocab / points.tp / (system.gpu.bandwidth * HEAD_BANDWIDTH)
 
 
-def _within(length: FloatArray, limit: float) -> FloatArray:
-    return length if isinf(limit) else np.minimum(length, limit)
+def _seen(system: System, length: FloatArray, reach: float) -> tuple[FloatArray, FloatArray]:
+    """Positions of `length` that a token sees: means over the layers by KV cache, and by FLOP of attention."""
+    each = [length if isinf(span.seen) else np.minimum(length, reach * span.seen) for span in system.spans]
+    if len(each) == 1:
+        return each[0], each[0]
+    kv, flops = np.zeros_like(length), np.zeros_like(length)
+    for span, seen in zip(system.spans, each, strict=True):
+        kv, flops = kv + span.kv_share * seen, flops + span.flops_share * seen
+    return kv, flops

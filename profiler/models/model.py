@@ -231,8 +231,6 @@ class Model:
     def spans(self) -> tuple[Span, ...]:
         """Shares of the kinds in the two numbers above; what sees everything has what the others leave."""
         kv, flops, growing = self.kv_elements_per_token, self.attention_flops_per_position, self._growing()
-        if not growing:
-            return ()
         found = []
         free_kv = free_flops = 1.0
         for kind in self.kinds:
@@ -242,7 +240,8 @@ class Model:
             found.append(share)
             if kind in growing:
                 free_kv, free_flops = free_kv - share.kv_share, free_flops - share.flops_share
-        return (Span(free_kv, free_flops, inf, inf), *found)
+        free = any(isinf(kind.seen) for kind in self.kinds)
+        return (*((Span(free_kv, free_flops, inf, inf),) if free else ()), *found)
 
     @property
     def kv_bytes_per_token(self) -> float:
