@@ -18,6 +18,11 @@ from profiler.models.model import KvDtype, Model, Quantization
 Arrival = Literal["steady", "closed", "burst"]
 Bounds = tuple[float, float]
 Tier = Literal["known", "related", "new"]
+Link = Literal["pcie", "fast"]
+
+# GPUs of which end-to-end measurements exist; of others that count as measured there are tables of operations.
+END_TO_END = ("h100_sxm", "h200_sxm", "b200_sxm", "b300_sxm")
+PCIE_BYTES_PER_SECOND = 64e9  # PCIe 5.0 x16; NVLink and Infinity Fabric are faster
 
 PRECISIONS: dict[Quantization, str] = {
     "bf16": "bf16",
@@ -44,10 +49,13 @@ class StepCoefficients:
     expert_bandwidth: float
     expert_imbalance: float
     decode_bandwidth: float
+    decode_compute: float
     prefill_compute: float
     hop_us: float
     link_efficiency: float
+    exchange_us: float
     kernel_us: float
+    link_sharing: float
     streamed_bytes: float
     host_ms: float
     host_request_ms: float
@@ -90,6 +98,8 @@ def step_coefficients(model: Model, gpu: Gpu, engine: str) -> StepCoefficients:
     groups = {
         "precision": PRECISIONS[model.quantization],
         "family": gpu.family,
+        "gpu": gpu.sku,
+        "link": link(gpu),
         "engine": engine,
         "engine_and_family": f"{engine}|{gpu.family}",
         "attention": model.attention,
@@ -102,6 +112,11 @@ def step_coefficients(model: Model, gpu: Gpu, engine: str) -> StepCoefficients:
             value *= row.get(group, {}).get(key, 1.0)
         values[name] = value
     return StepCoefficients(**values)
+
+
+def link(gpu: Gpu) -> Link:
+    """What joins the GPUs of a node."""
+    return "pcie" if gpu.link_bandwidth <= PCIE_BYTES_PER_SECOND else "fast"
 
 
 @lru_cache(maxsize=1024)
@@ -182,8 +197,9 @@ def _keys(model: Model, gpu: Gpu, engine: str) -> tuple[str, str]:
 def _bounds(metric: str, gpu: Gpu, engine: str, tier: Tier) -> Bounds:
     table = _file()["intervals"]
     low, high = table["known"][metric][engine] if tier == "known" else table[tier][metric]
-    if gpu.measured:
+    if gpu.sku in END_TO_END:
         return low, high
     seen = gpu.family in _file()["measured_families"]
-    power = table["transferred"]["same_family" if seen else "other_family"]
+    place = "same_family" if seen else "other_family"
+    power = table["by_operation" if gpu.measured else "transferred"][place]
     return low**power, high**power

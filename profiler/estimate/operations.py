@@ -14,10 +14,13 @@ import numpy as np
 
 from profiler.estimate.points import FloatArray, Points
 from profiler.estimate.system import System
+from profiler.hardware import Gpu
 
-DECODE_ATTENTION_COMPUTE = 0.5  # share of the peak that decode attention reaches where it is compute bound
 HEAD_BANDWIDTH = 0.85  # share of the memory bandwidth that the output projection reaches
-NETWORK_HOP_SECONDS = 10e-6  # one doubling of nodes in a collective; assumed, no measurement crossed nodes
+# Measured where DeepEP's low-latency kernels cross nodes of H100 and H200 (scripts/fit/operations).
+NETWORK_HOP_SECONDS = 14e-6
+NETWORK_EFFICIENCY = 0.83
+EXCHANGE_BYTES = 2.0 + 2.0  # per element of a token: there and back, in 16 bit
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def decode_attention(system: System, points: Points, batch: Batch) -> FloatArray
     moved = sequences * (kv * kv_seen + system.index_bytes * context + system.state_bytes / points.tp)
     flops = sequences * (system.decode_flops * seen + system.index_flops * context) / points.tp
     memory = moved / (system.gpu.bandwidth * system.coefficients.decode_bandwidth)
-    return smooth_max(memory, flops / (system.flops16 * DECODE_ATTENTION_COMPUTE))
+    return smooth_max(memory, flops / (system.flops16 * system.coefficients.decode_compute))
 
 
 def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArray:
@@ -99,20 +102,37 @@ def prefill_attention(system: System, points: Points, batch: Batch) -> FloatArra
     return flops / (system.flops16 * system.coefficients.prefill_compute)
 
 
-def communication(system: System, points: Points, batch: Batch) -> FloatArray:
-    """A collective after each attention and MLP: all-reduce over TP, or dispatch and combine under data parallelism.
+def all_reduce(system: System, points: Points, batch: Batch) -> FloatArray:
+    """A sum over the tensor-parallel ranks after each attention and each MLP; `exchange` replaces that of the experts
+    where attention is data parallel.
 
     Latency grows with the logarithm of the ranks, volume is a ring's 2 (N-1)/N; across nodes, each GPU of a node
     carries its share over the network (hierarchical collectives).
     """
-    c, gpu, ranks = system.coefficients, system.gpu, points.ranks
-    message = batch.rank_tokens * system.model.hidden * 2.0 * points.dp
-    local = np.minimum(ranks, gpu.gpus_per_node)
-    nodes = np.ceil(ranks / gpu.gpus_per_node)
-    latency = c.hop_us * 1e-6 * np.log2(ranks) + NETWORK_HOP_SECONDS * np.log2(nodes)
-    inside = 2 * message * (local - 1) / local / (gpu.link_bandwidth * c.link_efficiency)
-    across = 2 * message / local * (nodes - 1) / nodes / (gpu.network_bandwidth * c.link_efficiency)
-    return np.where(ranks > 1, system.model.sublayers * (latency + inside + across), 0.0)
+    model, tp = system.model, points.tp
+    message = batch.rank_tokens * model.hidden * 2.0
+    times = np.where(points.dp > 1, model.sublayers - model.moe_layers, model.sublayers)
+    local, nodes = _domains(system, tp)
+    inside, across = 2 * message * (local - 1) / local, 2 * message / local * (nodes - 1) / nodes
+    latency = system.coefficients.hop_us * 1e-6 * np.log2(tp)
+    return np.where(tp > 1, times * (latency + _moving(system, local, nodes, inside, across)), 0.0)
+
+
+def exchange(system: System, points: Points, batch: Batch) -> FloatArray:
+    """Dispatch of tokens to their experts, and combining what comes back, where attention is data parallel.
+
+    A token goes to every expert-parallel group that holds one of its k experts: 1 - (1 - 1/EP)^k of them on average
+    (balls into bins). With EP 1 that is an all-gather and a reduce-scatter.
+    """
+    model, ranks = system.model, points.ranks
+    if not model.is_moe:
+        return np.zeros_like(batch.tokens)
+    groups = 1 - (1 - 1 / points.moe_ep) ** model.experts_per_token
+    each = batch.rank_tokens / points.tp * model.hidden * EXCHANGE_BYTES * groups
+    local, nodes = _domains(system, ranks)
+    latency = 2e-6 * system.coefficients.exchange_us
+    seconds = latency + _moving(system, local, nodes, each * (local - 1), each * (ranks - local))
+    return np.where(points.dp > 1, model.moe_layers * seconds, 0.0)
 
 
 def element_wise(system: System, batch: Batch) -> FloatArray:
@@ -136,6 +156,27 @@ def launch(system: System, batch: Batch) -> FloatArray:
 def head(system: System, points: Points) -> FloatArray:
     """Reading the output projection once, in 16 bit."""
     return 2 * system.model.hidden * system.model.vocab / points.tp / (system.gpu.bandwidth * HEAD_BANDWIDTH)
+
+
+def linked(gpu: Gpu) -> int:
+    """GPUs that fast links join: a node, or a rack where its nodes are one NVLink domain."""
+    return max(gpu.gpus_per_node, gpu.link_domain)
+
+
+def _domains(system: System, ranks: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ranks that fast links join, and how many such groups there are."""
+    together = linked(system.gpu)
+    return np.minimum(ranks, together), np.ceil(ranks / together)
+
+
+def _moving(system: System, local: FloatArray, nodes: FloatArray, inside: FloatArray, across: FloatArray) -> FloatArray:
+    """Seconds for bytes that each GPU sends over its links and, there and back, over the network."""
+    gpu, c = system.gpu, system.coefficients
+    # PCIe has no switch that joins all GPUs of a node: what two have to themselves, more of them share.
+    shared = np.maximum(local / 2, 1.0) ** c.link_sharing
+    seconds = inside * shared / (gpu.link_bandwidth * c.link_efficiency)
+    network = 2 * NETWORK_HOP_SECONDS + across / (gpu.network_bandwidth * NETWORK_EFFICIENCY)
+    return np.where(nodes > 1, seconds + network, seconds)
 
 
 def _seen(system: System, length: FloatArray, reach: float) -> tuple[FloatArray, FloatArray]:

@@ -8,11 +8,7 @@ from functools import lru_cache
 from profiler.estimate.coefficients import PRECISIONS, StepCoefficients, step_coefficients
 from profiler.hardware import Gpu
 from profiler.models.blocks import Span
-from profiler.models.model import FOUR_BIT, Model
-
-# Bytes per weight with scales: fp8 block scales are below 0.1 %, nvfp4 has one fp8 scale per 16 weights, int4 one
-# 16-bit scale per 32 to 128.
-WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625, "int4": 0.53}
+from profiler.models.model import FOUR_BIT, WEIGHT_BYTES, Model
 
 # Kernels launched per layer in decode, typical of today's engines. The fitted time per kernel belongs to these counts:
 # change one and the other must be fitted again.
@@ -46,6 +42,7 @@ class System:
     state_bytes: float  # read and written per step and sequence by linear attention
     state_flops: float
     state_held: float  # bytes of a request's state in memory
+    index_held: float  # bytes per position of the indexers' keys in memory
     prefill_flops: float  # per token and visible position (causal half)
     decode_flops: float  # per position
     spans: tuple[Span, ...]  # how far the layers look that share the per-position costs
@@ -63,13 +60,13 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
     precision = PRECISIONS[model.quantization]
     native = {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(precision, 0.0)
     expert_flops = native or flops16  # without native support engines unpack weights and compute in 16 bit
-    expert_bytes = WEIGHT_BYTES[precision]
+    expert_bytes = WEIGHT_BYTES[model.quantization]
     dense_flops, dense_bytes = expert_flops, expert_bytes
     if model.rest_quantization:
         rest, share = PRECISIONS[model.rest_quantization], model.rest_share
         rest_flops = {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(rest, 0.0) or flops16
         dense_flops = 1 / (share / rest_flops + (1 - share) / expert_flops)
-        dense_bytes = share * WEIGHT_BYTES[rest] + (1 - share) * expert_bytes
+        dense_bytes = share * WEIGHT_BYTES[model.rest_quantization] + (1 - share) * expert_bytes
     elif model.is_moe and model.quantization in FOUR_BIT:
         # 4-bit checkpoints of MoE models quantise the experts; attention stays 16 bit, MLA's partly 8 bit.
         dense_flops, dense_bytes = flops16, 1.5 if model.latent else 2.0
@@ -92,8 +89,10 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
         index_flops=index_entries * 2 * sparse.heads * sparse.head_dim if sparse else 0.0,
         state_bytes=model.state_bytes * 2,  # read and written
         state_flops=state * 8,
-        # `memory_use` was fitted without the state of the gated delta rule: to count it, that must be fitted again.
+        # `memory_use` was fitted without the state of the gated delta rule and without the keys of MLA's indexers: to
+        # count them, it must be fitted again.
         state_held=model.state_bytes if linear and linear.rule != "gated delta" else 0.0,
+        index_held=index_entries * sparse.head_dim * 1.03 if sparse and not model.latent else 0.0,
         prefill_flops=_prefill_flops(model),
         decode_flops=model.attention_flops_per_position,
         spans=model.spans,

@@ -27,7 +27,7 @@ def main() -> None:
     """Read, fit, judge, write."""
     parser = argparse.ArgumentParser(prog="python -m scripts.fit", description=__doc__)
     parser.add_argument("action", choices=("fit", "accuracy"))
-    parser.add_argument("--data", type=Path, default=ROOT / "build" / "fit", help="folder for the downloaded wheel")
+    parser.add_argument("--data", type=Path, default=wheel.FOLDER, help="folder for the downloaded wheel")
     arguments = parser.parse_args()
     data = wheel.wheel(arguments.data)
     found = measurements(wheel.even_rows(data))

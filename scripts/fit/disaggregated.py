@@ -210,7 +210,8 @@ def _accelerator(name: str) -> Gpu:
     if name != "gb300":
         return sku(name)
     rack = sku("gb200")
-    same = {field: getattr(rack, field) for field in ("fp16_flops", "bf16_flops", "fp8_flops", "network_bandwidth")}
+    fields = ("fp16_flops", "bf16_flops", "fp8_flops", "network_bandwidth", "link_domain")
+    same = {field: getattr(rack, field) for field in fields}
     return replace(gpu("b300_sxm"), sku=name, gpus_per_node=rack.gpus_per_node, **same)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profiler.estimate import Arrival, Points, memory, serving, usual_kv_dtype
-from profiler.estimate.coefficients import PRECISIONS
+from profiler.estimate.coefficients import PRECISIONS, link
 from profiler.estimate.serving import Latency
 from profiler.estimate.system import System
 from profiler.hardware import Gpu, gpu
@@ -75,6 +75,8 @@ def _group(rows: list[Measurement], indices: list[int]) -> Group:
     keys = {
         "precision": PRECISIONS[model.quantization],
         "family": accelerator.family,
+        "gpu": accelerator.sku,
+        "link": link(accelerator),
         "engine": first.engine,
         "engine_and_family": f"{first.engine}|{accelerator.family}",
         "attention": model.attention,

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.fit.groups import Column
+from scripts.fit.groups import Column, sku
 from scripts.fit.rows import Measurement
 
 LEVEL = 0.8
 METRICS = ("itl", "ttft")
-# How much wider a GPU that no measurement saw makes the logarithm of the bounds: a judgement.
+# How much wider a GPU that nothing was measured of makes the logarithm of the bounds: a judgement.
 TRANSFERRED = {"same_family": 1.2, "other_family": 1.6}
+# Where its operations were measured, and GPUs of its family end to end: the bounds come from just such GPUs. Outside of
+# such a family what leaving a family out shows, but no less than the first exponent above: Hopper and Blackwell, which
+# that leaves out, have more in common than either has with what is beyond them.
+SAME_FAMILY_BY_OPERATION = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,17 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Held-out rows of known deployments, of known models on other GPUs, and of left-out models."""
+    """Held-out rows of known deployments, of known models on other GPUs or families of them, and of left-out models."""
 
     known: HeldOut
     related: HeldOut
+    far: HeldOut
     new: HeldOut
 
     @classmethod
     def of(cls, held: Mapping[str, HeldOut]) -> Intervals:
         """From the schemes of the cross-validation."""
-        return cls(held["random"], related(held["gpu"]), held["model"])
+        return cls(held["random"], related(held["gpu"]), held["family"], held["model"])
 
     def coverage(self) -> dict[str, list[tuple[float, float]]]:
         """Share of rows inside bounds that were made without their group, and high over low, by tier and metric."""
@@ -72,12 +77,32 @@ class Intervals:
             },
             "related": {metric: bounds(self.related.of(metric), _evenly(self.related)) for metric in METRICS},
             "new": {metric: bounds(self.new.of(metric), _evenly(self.new)) for metric in METRICS},
+            "by_operation": {
+                "meaning": "exponent on the factors for a GPU of which single operations were measured, by whether "
+                "end-to-end rows saw its family; the latter from rows of families left out of the fit",
+                "same_family": SAME_FAMILY_BY_OPERATION,
+                "other_family": self.widening(),
+            },
             "transferred": {
-                "meaning": "exponent on the factors for a GPU that no measurement saw, by whether its family was seen; "
-                "a judgement",
+                "meaning": "exponent on the factors for a GPU of which nothing was measured, by whether its family "
+                "was seen; a judgement",
                 **TRANSFERRED,
             },
         }
+
+    def widening(self) -> float:
+        """The exponent by which bounds of related and new deployments cover LEVEL of a family that was left out."""
+        places: dict[str, set[str]] = {}
+        for row in self.far.rows:
+            places.setdefault(row.architecture_and_engine, set()).add(sku(row.sku).family)
+        seen = np.array([len(places[row.architecture_and_engine]) > 1 for row in self.far.rows])
+        exponents = []
+        for metric in METRICS:
+            errors = self.far.of(metric)
+            near, away = (np.log(bounds(held.of(metric), _evenly(held))) for held in (self.related, self.new))
+            low, high = np.where(seen, near[0], away[0]), np.where(seen, near[1], away[1])
+            exponents.append(float(np.quantile(errors / np.where(errors > 0, high, low), LEVEL)))
+        return round(max(TRANSFERRED["same_family"], *exponents), 2)
 
 
 def _covered(held: HeldOut, group: Callable[[Measurement], str], evenly: bool, metric: str) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from profiler.hardware import skus
 from scripts.fit.disaggregated import Judged, Pools, covered, judged, left_out, powers
 from scripts.fit.groups import Column, groups, observed
 from scripts.fit.intervals import METRICS, HeldOut, Intervals
+from scripts.fit.operations import found as operations
 from scripts.fit.rows import Measurement
 
 BEGIN, END = "<!-- tables: make accuracy -->", "<!-- end of tables -->"
@@ -51,6 +52,7 @@ def tables(found: Sequence[Measurement], held: Mapping[str, HeldOut], disaggrega
     ]
     for name, label in GROUPINGS.items():
         parts += [f"### By {name}: measured deployments", _grouped(held["random"], name, label)]
+    parts += ["### Single operations", _operations()]
     for name in ("model", "GPU"):
         scheme = "model" if name == "model" else "gpu"
         parts += [f"### By {name}: that {name} left out", _grouped(held[scheme], name, GROUPINGS[name])]
@@ -143,6 +145,18 @@ def _pool_intervals(found: Judged) -> str:
     for name, values in (("power that these rows ask for", powers(found.rows)), ("power in use", shipped)):
         lines.append(f"| {name} | {values['itl']} | {values['ttft']} |")
     return "\n".join(lines)
+
+
+def _operations() -> str:
+    """Errors of the roofline equations against the tables of operations, engines and formats together."""
+    errors = operations.read()["errors"]
+    systems = list(dict.fromkeys(system for row in errors.values() for system in row))
+    lines = [f"| operation | {' | '.join(systems)} |", f"|---|{'---:|' * len(systems)}"]
+    for operation, row in errors.items():
+        cells = (f"{row[system][1]:.0f} / {row[system][2]:.0f}" if system in row else "" for system in systems)
+        lines.append(f"| {operation} | {' | '.join(cells)} |")
+    rows = sum(cell[0] for row in errors.values() for cell in row.values())
+    return f"{rows} rows, errors median / p90.\n\n" + "\n".join(lines)
 
 
 def _coverage(intervals: Intervals) -> str:

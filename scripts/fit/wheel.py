@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+FOLDER = Path(__file__).parents[2] / "build" / "fit"  # where the wheel is kept
 REQUIREMENT = "aiconfigurator-core==0.12.0"
 PLATFORM = ("--platform", "manylinux_2_28_x86_64", "--python-version", "3.11", "--only-binary", ":all:")
 MEMBER = "systems/silicon_sample.csv"

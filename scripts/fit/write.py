@@ -11,13 +11,15 @@ from profiler.hardware import skus
 from profiler.models import load
 from scripts.fit.groups import MODELS
 from scripts.fit.intervals import Intervals
+from scripts.fit.operations import found as operations
 from scripts.fit.physics import Name, Physics
-from scripts.fit.priors import LEVELS, SERVING, STEP
+from scripts.fit.priors import FROM_TABLES, LEVELS, SERVING, STEP
 from scripts.fit.rows import Measurement
 
 ABOUT = (
-    "Coefficients of profiler.estimate, fitted to public end-to-end measurements (see NOTICE) by scripts/fit. A "
-    "coefficient is its base times the factor of each group that matches; a group that is not listed counts as 1."
+    "Coefficients of profiler.estimate, fitted to public measurements, end to end and of single operations (see "
+    "NOTICE), by scripts/fit. A coefficient is its base times the factor of each group that matches; a group that is "
+    "not listed counts as 1. GPUs and families without end-to-end measurements have the factors of their operations."
 )
 MEANINGS = {
     "dense_compute": ("compute efficiency of dense GEMMs", "fraction of peak"),
@@ -26,9 +28,12 @@ MEANINGS = {
     "expert_bandwidth": ("memory efficiency of reading expert weights", "fraction of peak"),
     "expert_imbalance": ("busiest expert-parallel rank over the mean", "factor"),
     "decode_bandwidth": ("memory efficiency of reading the KV cache", "fraction of peak"),
+    "decode_compute": ("compute efficiency of decode attention where it is compute bound", "fraction of peak"),
     "prefill_compute": ("compute efficiency of prefill attention", "fraction of peak"),
     "hop_us": ("latency of one collective per doubling of ranks", "us"),
     "link_efficiency": ("bandwidth efficiency of collectives between GPUs of a node", "fraction of peak"),
+    "exchange_us": ("latency of dispatching tokens to experts, and of combining them", "us"),
+    "link_sharing": ("growth of the time on PCIe with the pairs of GPUs that share it", "exponent"),
     "kernel_us": ("time to launch and drain one kernel", "us"),
     "streamed_bytes": ("reads and writes of the hidden state per layer by element-wise kernels", "passes"),
     "host_ms": ("host time per decode step", "ms"),
@@ -56,7 +61,7 @@ def document(physics: Physics, measurements: Iterable[Measurement], intervals: I
     return {
         "about": ABOUT,
         "measured_families": list(MEASURED_FAMILIES),
-        "step": {name: _step(physics, name) for name in STEP},
+        "step": {name: _step(physics, name) for name in STEP} | {"link_sharing": _link_sharing()},
         "serving": {name: _serving(physics, name) for name in SERVING},
         "architectures": {"meaning": "which shapes were measured", "shapes": _shapes(rows)},
         "deployments": {
@@ -96,15 +101,23 @@ def _lines(value: Any, depth: int) -> str:
 
 
 def _step(physics: Physics, name: str) -> dict[str, Any]:
+    """Base and factors: fitted ones, and of GPUs and families without end-to-end rows those of the operation tables."""
     meaning, unit = MEANINGS[name]
     row: dict[str, Any] = {"meaning": meaning, "unit": unit, "base": _rounded(physics.values[name, "", ""])}
-    for grouping in STEP[name].groups:
-        row[grouping] = {
-            key: _rounded(value)
-            for (found, by, key), value in sorted(physics.values.items())
-            if (found, by) == (name, grouping)
-        }
+    prior = STEP[name]
+    for grouping in (*prior.groups, *(level for level in FROM_TABLES if level not in prior.groups)):
+        logs = {key: log for (by, key), log in prior.means.items() if by == grouping and grouping in FROM_TABLES}
+        logs |= {key: log for (found, by, key), log in physics.values.items() if (found, by) == (name, grouping)}
+        if logs:
+            row[grouping] = {key: _rounded(log) for key, log in sorted(logs.items())}
     return row
+
+
+def _link_sharing() -> dict[str, Any]:
+    """No end-to-end row has PCIe: this one is the tables' alone."""
+    meaning, unit = MEANINGS["link_sharing"]
+    exponent = operations.read()["effects"]["link_sharing"]["middle"]
+    return {"meaning": meaning, "unit": unit, "base": exponent, "link": {"fast": 0.0, "pcie": 1.0}}
 
 
 def _serving(physics: Physics, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from crds.errors import InputError
 from crds.vocabulary import GPU_SKUS
+from profiler.estimate.coefficients import END_TO_END
 from profiler.hardware import gpu
 
 ROWS = json.loads(resources.files("profiler").joinpath("data/gpus.json").read_text(encoding="utf-8"))
@@ -33,7 +34,13 @@ def test_every_row_says_where_it_comes_from(sku):
 
 
 def test_only_gpus_that_the_coefficients_saw_count_as_measured():
-    assert {sku for sku in ROWS if gpu(sku).measured} == {"h100_sxm", "h200_sxm", "b200_sxm", "b300_sxm"}
+    by_operation = {"a100_sxm", "l40s", "gb200_sxm"}
+    assert {sku for sku in ROWS if gpu(sku).measured} == {*END_TO_END, *by_operation}
+
+
+def test_links_of_a_rack_join_more_than_its_nodes():
+    assert gpu("gb200_sxm").link_domain == 72
+    assert all(gpu(sku).link_domain <= gpu(sku).gpus_per_node for sku in ROWS if sku != "gb200_sxm")
 
 
 def test_a_format_that_a_gpu_lacks_has_no_rate():

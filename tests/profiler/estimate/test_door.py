@@ -194,7 +194,7 @@ def test_measured_deployments_have_narrower_bounds_than_others():
     points = Points.of(isl=1000, osl=100, concurrency=8, tp=4)
     llama = replace(load("meta-llama/Llama-3.1-70B"), quantization="fp8")
     known, other = (aggregated(model, gpu("h100_sxm"), "vllm", points) for model in (llama, DENSE))
-    moved, far = (aggregated(llama, gpu(sku), "vllm", points) for sku in ("h100_pcie", "l40s"))
+    moved, far = (aggregated(llama, gpu(sku), "vllm", points) for sku in ("h100_pcie", "a100_pcie"))
     widths = [(found.itl_high / found.itl_low)[0] for found in (known, moved, far)]
     assert widths == sorted(widths)
     assert known.calibrated

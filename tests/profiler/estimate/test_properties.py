@@ -110,8 +110,8 @@ def test_more_tensor_parallelism_costs_only_communication(model, sku, engine, is
     tp = np.array([1, 2, 4, 8])
     points = Points.of(isl=isl, osl=osl, concurrency=load, **layout(model, tp))
     parts = breakdown(model, sku, engine, points)
-    assert (np.diff(parts["communication"]) > 0).all()
-    rest = sum(value for name, value in parts.items() if name != "communication")
+    assert (np.diff(parts["all-reduce"]) > 0).all()
+    rest = sum(value for name, value in parts.items() if name != "all-reduce")
     assert (np.diff(rest) <= 0).all()
 
 
