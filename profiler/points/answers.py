@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from profiler.estimate import (
-    REASONS,
     Estimates,
     FloatArray,
     Points,
@@ -21,6 +20,7 @@ from profiler.estimate import (
 from profiler.points.cells import Asked, Question, Rows
 from profiler.points.measured import Measurements
 from profiler.points.rates import Load
+from profiler.points.reasons import sentence
 from profiler.points.tables import MORE_FOUND, NUMBERS_FOUND
 
 FIELDS = {
@@ -64,16 +64,10 @@ class Answer:
 
     def why_not(self, place: int) -> str:
         """The reason why a row has no answer, empty where it has one."""
-        reason, model = Reason(self.estimates.reason[place]), self.question.model
-        text = REASONS[reason]
         most = float(self.load.most[place])
         if most == most:
             return f"request_rate: the engine sustains no more than {most:.3g} requests/s"
-        if reason is Reason.CONTEXT:
-            return f"{text} ({model.context:,} tokens)"
-        if reason is Reason.EXPERTS and not model.is_moe:
-            return f"moe_tp and moe_ep are for models with experts, which {model.name} has none of"
-        return text
+        return sentence(Reason(self.estimates.reason[place]), self.question, self.points, place)
 
 
 def answers(asked: Asked, measurements: Measurements | None = None) -> tuple[Answer, ...]:

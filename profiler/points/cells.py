@@ -173,7 +173,7 @@ def _numbers(name: str, rule: Number, texts: Sequence[str]) -> tuple[FloatArray,
         try:
             known[text] = _number(rule, text)
         except ValueError as error:
-            known[text], complaints[text] = 1.0, f"{name}: Invalid value: {text[:40]!r}: {error}"
+            known[text], complaints[text] = 1.0, f"{name}: {_invalid(text, error)}"
     wrong = [(row, complaints[text]) for row, text in enumerate(texts) if text in complaints] if complaints else []
     return np.array([known[text] for text in texts], dtype=np.float64), wrong
 
@@ -184,7 +184,7 @@ def _number(rule: Number, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError("must be a number") from None
+        raise ValueError("must be a number in plain digits") from None
     if math.isnan(value):
         raise ValueError("must be a number")
     if value < rule.least or (rule.positive and not value):
@@ -230,7 +230,7 @@ def _question(cells: Mapping[str, str], find: Callable[[str], Model]) -> tuple[Q
     )
     mode = attempt("mode", lambda text: _one_of(text or MODES[0], MODES))
     arrival = attempt("arrival", lambda text: _one_of(text or ARRIVALS[0], ARRIVALS))
-    wait = attempt("admission_wait_steps", lambda text: _number(WAIT, text))
+    wait = attempt("admission_wait_steps", _wait)
     if wrong:
         return None, wrong
     model = replace(model, quantization=quantization, rest_quantization=None) if quantization else model
@@ -238,6 +238,17 @@ def _question(cells: Mapping[str, str], find: Callable[[str], Model]) -> tuple[Q
     if mode != "agg":  # only an engine that also prefills sees how requests arrive
         return Question(model, gpu, backend, cast(Mode, mode)), []
     return Question(model, gpu, backend, "agg", cast(Arrival, arrival), wait), []
+
+
+def _wait(text: str) -> float:
+    try:
+        return _number(WAIT, text)
+    except ValueError as error:
+        raise ValueError(_invalid(text, error)) from None
+
+
+def _invalid(text: str, error: ValueError) -> str:
+    return f"Invalid value: {text[:40]!r}: {error}"
 
 
 def gpu_of(text: str) -> Gpu:
