@@ -60,6 +60,7 @@ def memory(system: System, points: Points) -> Memory:
         for span in system.spans
     )
     state = system.state_held / held / points.tp
-    per_token = (system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards) + state) * stage
+    index = 0.0 if model.latent else system.index_bytes  # `memory_use` was fitted without the keys of MLA's indexers
+    per_token = (system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards) + index + state) * stage
     kv_tokens = points.dp * np.maximum(for_kv, 0.0) / per_token
     return Memory(weights, for_kv, per_token, np.floor(kv_tokens), kv_tokens / held)

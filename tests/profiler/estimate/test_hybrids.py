@@ -51,7 +51,9 @@ def test_sparse_layers_cost_less_the_longer_the_context():
     sparse, whole = (decode(model, B200, "sglang", points) for model in (M3, dense_m3))
     assert whole.itl_ms[0] - sparse.itl_ms[0] < 0.3  # an indexer for nothing
     assert np.diff(whole.itl_ms) > 2 * np.diff(sparse.itl_ms)
-    assert whole.kv_tokens[1] == pytest.approx(sparse.kv_tokens[1], rel=0.01)  # what is not seen is kept
+    # What is not seen is kept, and an index key beside it, which every rank holds whole.
+    kv, index = M3.kv_bytes_per_token / 4, 57 * 128
+    assert whole.kv_tokens[1] / sparse.kv_tokens[1] == pytest.approx((kv + index) / kv, rel=0.02)
 
 
 def test_compressed_attention_holds_a_million_tokens():
@@ -60,7 +62,7 @@ def test_compressed_attention_holds_a_million_tokens():
     found = aggregated(pro, B200, "sglang", at(1_000_000, tp=8, osl=100))
     empty = aggregated(pro, B200, "sglang", at(1000, tp=8, osl=100))
     assert found.answered.all()
-    assert found.memory_gib[0] - empty.memory_gib[0] == pytest.approx(7.5, rel=0.1)
+    assert found.memory_gib[0] - empty.memory_gib[0] == pytest.approx(8.7, rel=0.05)
 
 
 def test_windows_stop_growing():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crds.errors import InputError
@@ -153,12 +153,13 @@ VALUES = (
     | st.integers(-2, 300)
     | st.integers()
     | st.floats()
-    | st.text(max_size=8)
+    | st.text("abc0189,.-", max_size=8)
     | st.lists(st.none() | st.integers(-1, 130) | st.sampled_from(["full_attention", "mamba", "conv"]), max_size=90)
     | st.dictionaries(st.sampled_from(["attention", "ffn", "num_heads", "kda_layers"]), st.integers() | st.none())
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine fails nothing
 @given(st.sampled_from(sorted(FAMILIES)), st.sampled_from(sorted(FAMILIES)), st.data())
 def test_any_config_gives_a_model_or_an_input_error(family, other, data):
     """Configs between families, with wrong values: never another error, and what comes out can be estimated."""
