@@ -45,7 +45,8 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"cannot read {file}", str(error)) from error
+        advice = "" if isinstance(error, OSError) else "download it again: it is cut off, or no JSON"
+        raise InputError(f"cannot read {file}", str(error), advice) from error
     if not isinstance(loaded, dict):
         raise InputError(f"cannot use {file}", "it is not a JSON object")
     return loaded
