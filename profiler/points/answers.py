@@ -64,10 +64,8 @@ class Answer:
 
     def why_not(self, place: int) -> str:
         """The reason why a row has no answer, empty where it has one."""
-        most = float(self.load.most[place])
-        if most == most:
-            return f"request_rate: the engine sustains no more than {most:.3g} requests/s"
-        return sentence(Reason(self.estimates.reason[place]), self.question, self.points, place)
+        reason = Reason(self.estimates.reason[place])
+        return self.load.beyond(place) or sentence(reason, self.question, self.points, place)
 
 
 def answers(asked: Asked, measurements: Measurements | None = None) -> tuple[Answer, ...]:

@@ -135,9 +135,11 @@ def read(
             raise InputError(f"{source}: row {row + 1} cannot be used", fault, advice)
         for question, rows in asked.questions:
             gpu = (gpus or {}).get(question.gpu.sku, question.gpu)
-            found += _measurements(
-                source, table, Load.of(asked, question, rows).points, replace(question, gpu=gpu), rows
-            )
+            load = Load.of(asked, question, rows)
+            for place, row in enumerate(rows.tolist()):
+                if load.beyond(place):
+                    raise InputError(f"{source}: row {row + 1} has no estimate to compare with", load.beyond(place))
+            found += _measurements(source, table, load.points, replace(question, gpu=gpu), rows)
     return Measurements.of(found)
 
 

@@ -37,6 +37,11 @@ class Load:
         in_flight = np.where(np.isnan(rates), points.concurrency, np.where(beyond, np.inf, found))
         return cls(replace(points, concurrency=in_flight), rates, np.where(beyond, most, np.nan))
 
+    def beyond(self, place: int) -> str:
+        """What the engine of a row sustains, where more was asked for; else empty."""
+        most = float(self.most[place])
+        return "" if np.isnan(most) else f"request_rate: the engine sustains no more than {most:.3g} requests/s"
+
 
 def _in_flight(
     ask: Callable[[Points], Estimates], points: Points, rates: FloatArray, mode: Mode

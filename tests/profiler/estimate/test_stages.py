@@ -79,6 +79,34 @@ def test_long_prompts_flow_through_the_stages_in_chunks():
     assert found.requests_per_s[1] == pytest.approx(4 * found.requests_per_s[0], rel=0.02)
 
 
+def flow_shop(stages, batches, rounds=400):
+    """ms per round of `batches` that pass all stages again and again, each stage one batch at a time."""
+    free, ready = [0.0] * len(stages), [0.0] * batches
+    for _ in range(rounds):
+        for batch in range(batches):
+            for place, time in enumerate(stages):
+                ready[batch] = free[place] = max(free[place], ready[batch]) + time
+    return ready[0] / rounds
+
+
+@pytest.mark.parametrize("pp", [2, 3, 4])
+@pytest.mark.parametrize("load", [1, 2, 3, 200])
+def test_a_token_takes_what_a_flow_shop_takes(pp, load):
+    asked = points(DENSE, pp, isl=2000, osl=500, concurrency=load)
+    parts = {name: float(value[0]) for name, value in breakdown(DENSE, H200, "vllm", asked).items()}
+    between, host = parts.pop("between stages"), parts.pop("host")
+    batches = min(load, pp)
+    one = points(DENSE, 1, isl=2000, osl=500, concurrency=load / batches)
+    whole = {name: float(value[0]) for name, value in breakdown(DENSE, H200, "vllm", one).items()}
+    layer = (sum(whole.values()) - whole["host"] - whole["head"]) / DENSE.layers
+    count = [DENSE.layers // pp + (place < DENSE.layers % pp) for place in range(pp)]
+    stages = [layer * layers for layers in count]
+    stages[-1] += whole["head"]
+    assert sum(parts.values()) == pytest.approx(flow_shop(stages, batches), rel=0.01)
+    assert 0 < between < 0.1 * sum(parts.values())
+    assert host >= whole["host"] * 0.999
+
+
 def test_layers_that_do_not_divide_make_the_fullest_stage_count():
     odd = replace(DENSE, layers=81, dense_layers=81)
     system, asked = System.of(odd, H200, "vllm"), points(odd, [1, 2, 3], isl=1000, osl=100)

@@ -214,6 +214,12 @@ def test_a_rate_is_the_one_that_the_requests_in_flight_have(mode):
     assert ask(load(DENSE), gpu("h200_sxm"), "vllm", points).requests_per_s == pytest.approx(rates, rel=1e-4)
 
 
+def test_a_prefill_worker_is_held_against_what_it_sustains():
+    slow, fast = (row(mode="prefill", request_rate=rate) for rate in ("0.5", "500"))
+    assert slow["ttft_ms"] == row(mode="prefill")["ttft_ms"] != ""
+    assert "request_rate: the engine sustains no more than" in fast["reason"]
+
+
 def test_a_row_that_names_its_load_has_no_use_for_a_default_of_the_other_kind():
     rate, flight = answered(
         "request_rate,concurrency\n1,\n,8\n", model=DENSE, gpu_sku="h200_sxm", tp="2", concurrency="3"
@@ -231,6 +237,13 @@ def test_measurements_shift_what_a_rate_keeps_in_flight():
     )
     assert shifted.points.concurrency[0] > plain.points.concurrency[0]
     assert shifted.estimates.requests_per_s[0] == pytest.approx(1)
+
+
+def test_a_measurement_at_a_rate_beyond_the_engine_is_refused_by_what_it_sustains():
+    over = f"model,gpu_sku,tp,request_rate,itl_ms\n{DENSE},h200_sxm,2,100,20\n".encode()
+    with pytest.raises(InputError, match="row 1 has no estimate") as refused:
+        measured.read({"m.csv": over})
+    assert "sustains no more than" in refused.value.why
 
 
 def test_many_rows_take_little_time():
