@@ -195,8 +195,11 @@ def _of_estimates(request: Request) -> tuple[str, ...]:
     warnings = []
     if request.strategy is v.SearchStrategy.THOROUGH:
         warnings.append("searchStrategy thorough: answered by estimates, not by measurements on the cluster")
-    if not request.hardware.gpu.measured:
-        warnings.append(f"{request.hardware.gpu.sku}: estimates are transferred from other GPUs by data sheet")
+    gpu = request.hardware.gpu
+    if not gpu.measured:
+        warnings.append(f"{gpu.sku}: estimates are transferred from other GPUs by data sheet")
+    elif gpu.sku not in estimate.END_TO_END:
+        warnings.append(f"{gpu.sku}: estimates follow from measurements of single operations, none end to end")
     return tuple(warnings)
 
 

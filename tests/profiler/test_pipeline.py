@@ -70,10 +70,16 @@ def test_an_answer_by_estimates_says_so() -> None:
 
 
 def test_estimates_of_an_unmeasured_gpu_are_said_to_be_transferred() -> None:
-    asked = request(DENSE, 8, sku="l40s")
+    asked = request(DENSE, 8, sku="a100_pcie")
     found = pipeline.profile(asked, load(DENSE))
     assert found.profile.pick.provenance.startswith("transferred")
-    assert any("l40s" in warning for warning in found.profile.warnings)
+    assert any("a100_pcie" in warning and "data sheet" in warning for warning in found.profile.warnings)
+
+
+def test_a_gpu_whose_operations_alone_were_measured_says_so() -> None:
+    found = pipeline.profile(request(DENSE, 8, sku="l40s"), load(DENSE))
+    assert found.profile.pick.provenance == "measured"
+    assert any("l40s" in warning and "single operations" in warning for warning in found.profile.warnings)
 
 
 def test_a_missed_target_is_a_warning() -> None:

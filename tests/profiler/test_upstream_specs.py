@@ -238,8 +238,10 @@ def test_a_mocker_needs_no_gpus(results: dict[str, Result]) -> None:
 
 
 @pytest.mark.parametrize("name", ["4", "5", "5b"])
-def test_a_gpu_without_measurements_is_answered_with_a_warning(results: dict[str, Result], name: str) -> None:
-    assert "l40s: estimates are transferred" in results[name].status["message"]
+def test_a_gpu_without_measurements_end_to_end_is_answered_with_a_warning(
+    results: dict[str, Result], name: str
+) -> None:
+    assert "l40s: estimates follow from measurements of single operations" in results[name].status["message"]
 
 
 @pytest.mark.parametrize("name", ["6", "7", "7b", "9a", "10", "12"])
