@@ -84,9 +84,9 @@ def aggregated(
     marginal = marginal_prefill_ms(system, points)
     if arrival == "steady":
         admission = _admission(system, points, memory, flight, marginal)
-        running, memory_wait = admission.running, 1.0
+        running = admission.running
     else:
-        running, memory_wait = smooth_min(flight, np.maximum(memory.max_concurrency, 1.0)), serving.memory_wait
+        running = smooth_min(flight, np.maximum(memory.max_concurrency, 1.0))
     decode = decode_ms(system, points, running)
     mixed = marginal_prefill_ms(system, points, running) if staged(points) else marginal
     itl = decode + serving.mixing * running / points.osl * mixed
@@ -94,13 +94,13 @@ def aggregated(
     ahead = _prompts_ahead(serving, flight, arrival)
     together, on_rank = 1 + ahead, np.maximum((1 + ahead) / points.dp, 1.0)
     # Little's law for the requests that are not admitted: each waits for as many others to finish.
-    place = memory_wait * (flight / running - 1) * (points.osl * itl + marginal)
+    over = flight / running - 1
     first = FirstToken(
         outside=serving.first_token_ms + 0 * itl,
         steps=steps * itl,
         prompts=serving.prefill_factor * prefill_ms(system, points, together, on_rank),
         queue=0 * itl,
-        place=place,
+        place=serving.memory_wait * over * (points.osl * itl + marginal),
         together=together,
         on_rank=on_rank,
     )
@@ -108,13 +108,17 @@ def aggregated(
     others = serving.prefill_factor * ahead * marginal  # what those who arrive at once cost each other, on average
     if arrival == "burst":
         return Latency(first, first.ms, first.ms + (late + LATE_IN_BURST * others), itl, running)
-    service = marginal + chunk_share(points) * decode  # the steps that carry a prompt also decode
-    busy = busy_share(flight, first.ms + points.osl * itl, service)
+    # The steps that carry a prompt also decode; as many prompts as `places` lets in then keep the engine just busy.
+    service = serving.mixing * marginal + chunk_share(points) * decode
     if arrival == "closed":
+        busy = busy_share(flight, first.ms + points.osl * itl, service)
         late = late + np.maximum(closed_tail(busy, service, 2 * ROUNDS * others) - others, 0.0)
         return Latency(first, first.ms, first.ms + late, itl, running)
+    served = replace(first, place=0 * itl).ms + (points.osl - 1) * itl
+    place = over * served
+    busy = busy_share(flight, served + place, service)
     queue = queued(busy, service)
-    first = replace(first, queue=queue)
+    first = replace(first, queue=queue, place=place)
     latest = np.maximum(tail(queue, busy) - queue, tail(place, admission.turned_away) - place)
     return Latency(first, first.ms, first.ms + late + np.maximum(latest, 0.0), itl, running)
 

@@ -9,6 +9,8 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from profiler.estimate import Points, aggregated, serving
 from profiler.estimate.coefficients import ServingCoefficients
@@ -111,6 +113,23 @@ def test_a_burst(name, lengths):
     found = estimated(name, *lengths, clients, "burst")
     assert found.ttft_ms[0] == pytest.approx(seen.mean(), rel=0.3)  # fitted: theory ignores who shares my chunk
     assert found.ttft_p90_ms[0] / found.ttft_ms[0] == pytest.approx(np.quantile(seen, 0.9) / seen.mean(), rel=0.1)
+
+
+@given(
+    st.sampled_from(list(ENGINES)),
+    st.sampled_from(("vllm", "sglang", "trtllm")),
+    st.sampled_from(("steady", "closed", "burst")),
+    st.integers(100, 30_000),
+    st.integers(20, 5000),
+)
+def test_more_load_never_makes_the_latest_earlier_nor_the_engine_do_less(name, backend, arrival, isl, osl):
+    model, sku, _ = ENGINES[name]
+    load_steps = points(name, isl, osl, np.geomspace(0.1, 20_000, 100))
+    found = aggregated(load(model), gpu(sku), backend, load_steps, arrival=arrival)
+    assert (found.ttft_p90_ms >= found.ttft_ms).all()
+    assert (np.diff(found.ttft_p90_ms) >= 0).all()
+    if arrival == "steady":  # by a few hundredths just where everything is full
+        assert (found.requests_per_s >= 0.95 * np.maximum.accumulate(found.requests_per_s)).all()
 
 
 def test_an_overloaded_engine_keeps_everyone_waiting_as_littles_law_says():

@@ -54,7 +54,7 @@ def test_more_load_never_lowers_latency_or_memory_of_stages(model, sku, engine, 
         assert (np.diff(column) >= -1e-9 * column[:-1]).all()
 
 
-@given(models, big_gpus, engines, st.lists(lengths, min_size=2, unique=True), lengths, loads, stages)
+@given(models, big_gpus, engines, st.lists(lengths, min_size=2, unique=True), lengths, st.floats(0.1, 100), stages)
 def test_longer_prompts_raise_ttft_of_stages(model, sku, engine, isl, osl, load, pp):
     columns = {"isl": sorted(isl), "osl": osl, "concurrency": load}
     for found in (
