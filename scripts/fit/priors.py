@@ -27,7 +27,9 @@ class Prior:
     spread: float
     groups: dict[str, float] = field(default_factory=dict)
     means: dict[tuple[str, str], float] = field(default_factory=dict)  # of log factors, where not 0
-    freedom: float = 1.0  # share of the spread of LEVELS: little where a coefficient is close to a hard limit
+    # Share of the spread of LEVELS: less where a coefficient is close to a hard limit, and where it must hold for other
+    # layouts of a deployment than those that were measured (pools of prefill and decode engines have such).
+    freedom: float = 1.0
 
 
 # What turns a roofline into a step; see `profiler.estimate.coefficients`.
@@ -40,19 +42,20 @@ _STEP = {
         freedom=0.6,
     ),
     "dense_bandwidth": Prior(0.85, 0.0125, {"precision": 0.015, "family": 0.015}, freedom=0.3),
-    "expert_compute": Prior(0.35, 0.1, {"precision": 0.05, "family": 0.037, "engine": 0.05}),
+    "expert_compute": Prior(0.35, 0.1, {"precision": 0.05, "family": 0.037, "engine": 0.05}, freedom=0.5),
     "expert_bandwidth": Prior(0.7, 0.0375, {"precision": 0.03, "family": 0.025, "engine": 0.03}, freedom=0.4),
     "expert_imbalance": Prior(1.1, 0.025, {"engine": 0.025}, freedom=0.4),
     "decode_bandwidth": Prior(0.7, 0.05, {"family": 0.025, "engine": 0.037}, freedom=0.5),
     "decode_compute": Prior(0.7, 0.05, freedom=0),
     "prefill_compute": Prior(0.5, 0.05, {"family": 0.025, "engine": 0.025}),
     "hop_us": Prior(2.5, 0.075, {"family": 0.037, "engine": 0.037}, freedom=0.4),
-    "link_efficiency": Prior(0.5, 0.075, {"family": 0.037, "engine": 0.037}),
+    "link_efficiency": Prior(0.5, 0.075, {"family": 0.037, "engine": 0.037}, freedom=0.5),
     "exchange_us": Prior(14.0, 0.1, freedom=0.4),
     "kernel_us": Prior(
         4.8,
         0.025,
         {"family": 0.03, "engine": 0.025, "engine_and_family": 0.03, "precision": 0.02, "attention": 0.037},
+        freedom=0.5,
     ),
     "streamed_bytes": Prior(16.0, 0.075, {"precision": 0.037, "engine": 0.05}),
     "host_ms": Prior(0.3, 0.125, {"engine": 0.1}),

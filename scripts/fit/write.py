@@ -52,7 +52,7 @@ MEANINGS = {
 ENGINES = ("vllm", "sglang", "trtllm")
 CLOSED, BURST = "public", "sglang|burst-lab"  # sources whose values unknown deployments get
 MEASURED_FAMILIES = ("hopper", "blackwell")
-ON_PCIE = ("l40s",)  # GPUs with tables of collectives over PCIe
+ON_PCIE = "ada"  # the family with tables of collectives over PCIe
 TRIFLING = 0.005  # factors closer to 1 than this are left out
 
 
@@ -115,10 +115,10 @@ def _step(physics: Physics, name: str) -> dict[str, Any]:
 
 
 def _link_sharing() -> dict[str, Any]:
-    """No end-to-end row has PCIe: what the table of its GPU says, and for others that pairs share one host bridge."""
+    """No end-to-end row has PCIe: what tables of its family say; elsewhere pairs are taken to share one host bridge."""
     meaning, unit = MEANINGS["link_sharing"]
-    own = {sku: operations.read()["effects"]["link_sharing"]["middle"] for sku in ON_PCIE}
-    return {"meaning": meaning, "unit": unit, "base": 1.0, "link": {"fast": 0.0, "pcie": 1.0}, "gpu": own}
+    family = {ON_PCIE: operations.read()["effects"]["link_sharing"]["middle"]}
+    return {"meaning": meaning, "unit": unit, "base": 1.0, "link": {"fast": 0.0, "pcie": 1.0}, "family": family}
 
 
 def _serving(physics: Physics, name: str) -> dict[str, Any]:
