@@ -193,6 +193,7 @@ def deep_ep(across: bool) -> Callable[[Tables, str, Gpu], Iterator[Samples]]:
     return samples
 
 
+# Of `kernel_us` only what GPUs differ in counts: the fixed time of an operation is that of several kernels.
 OPERATIONS = (
     Operation(
         "dense GEMM",

@@ -83,7 +83,7 @@ def test_no_operation_rises_with_faster_hardware(model, sku, engine, factor, dp,
     points = Points.of(isl=isl, osl=100, concurrency=load, **layout)
     slow, fast = (breakdown(model, each, engine, points) for each in (sku, faster))
     for name, value in fast.items():
-        assert value <= slow[name] * (1 + 1e-9) or sku.link_bandwidth < 64e9 < faster.link_bandwidth, name
+        assert value <= slow[name] * (1 + 1e-9), name
 
 
 def test_nvlink_of_a_rack_has_no_edge_at_its_nodes():
