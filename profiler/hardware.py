@@ -28,8 +28,9 @@ class Gpu:
     link_bandwidth: float  # between GPUs of a node, per direction and GPU
     network_bandwidth: float  # between nodes, per direction and GPU (a default; clusters differ)
     gpus_per_node: int  # a default only; the request or discovery wins
-    measured: bool  # whether the estimator's coefficients saw this GPU, end to end or by operation
+    measured: bool  # whether the estimator's coefficients saw this GPU, end to end or operation by operation
     source: str  # of the numbers
+    end_to_end: bool = False  # whether whole engines were measured on it, not single operations alone
     link_domain: int = 1  # GPUs that links of that speed join, where that is more than a node
 
 

@@ -198,7 +198,7 @@ def _of_estimates(request: Request) -> tuple[str, ...]:
     gpu = request.hardware.gpu
     if not gpu.measured:
         warnings.append(f"{gpu.sku}: estimates are transferred from other GPUs by data sheet")
-    elif gpu.sku not in estimate.END_TO_END:
+    elif not gpu.end_to_end:
         warnings.append(f"{gpu.sku}: estimates follow from measurements of single operations, none end to end")
     return tuple(warnings)
 

@@ -16,7 +16,6 @@ from crds.rules import Context, DeploymentContext, Mode
 from profiler.discovery.pools import Discovery
 from profiler.hardware import gpu
 from profiler.models import catalogue
-from profiler.models.model import FOUR_BIT
 
 Document = Mapping[str, Any]
 
@@ -99,10 +98,7 @@ def measured_skus() -> frozenset[str]:
 def weights_bytes(model: str) -> float | None:
     """Bytes of a model's weights, None where the packaged catalogue does not know it."""
     found = catalogue.find(model) if model else None
-    if found is None:
-        return None
-    per_parameter = 0.5 if found.quantization in FOUR_BIT else 2.0 if found.quantization == "bf16" else 1.0
-    return found.parameters * per_parameter
+    return found.weight_bytes if found else None
 
 
 def _text(document: Document, path: str) -> str:

@@ -123,13 +123,14 @@ def _metrics(answer: Answer, parts: Parts, style: Style) -> str:
 
 
 def _trust(answer: Answer, style: Style) -> str:
-    sku = answer.question.gpu.sku
+    gpu = answer.question.gpu
     if answer.staged(0):
         text = "Transferred: no measurement had pipeline stages; intervals are wider for it"
     elif answer.estimates.provenance == "measured":
-        text = f"Measured: coefficients were fitted to measurements on {sku}"
+        what = "engines" if gpu.end_to_end else "single operations, not of whole engines,"
+        text = f"Measured: coefficients were fitted to measurements of {what} on {gpu.sku}"
     else:
-        text = f"Transferred: nobody measured {sku}; coefficients come from other GPUs, by data sheet"
+        text = f"Transferred: nobody measured {gpu.sku}; coefficients come from other GPUs, by data sheet"
     if answer.estimates.calibrated:
         text += ". Calibrated: measurements of this deployment shift the estimate"
     return paragraph(f"{text}. Intervals hold 80% of the time.", style)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 LEGEND = (
     "Peak rates are dense TFLOP/s; - is a format that the GPU lacks. Estimates for a measured GPU rest on measurements "
-    "of it; for the others they are transferred by data sheet, with wider intervals."
+    "of whole engines on it; by operation: of single operations; transferred: on other GPUs and its data sheet, with the "
+    "widest intervals."
 )
 
 
@@ -50,5 +51,12 @@ def _row(gpu: Gpu) -> list[str | Cell]:
         str(gpu.gpus_per_node),
         number(gpu.link_bandwidth / 1e9),
         number(gpu.network_bandwidth / 1e9),
-        Cell("measured", Color.GREEN) if gpu.measured else "transferred",
+        Cell("measured", Color.GREEN) if gpu.end_to_end else origin(gpu),
     ]
+
+
+def origin(gpu: Gpu) -> str:
+    """What estimates for this GPU rest on, in a word or two."""
+    if gpu.end_to_end:
+        return "measured"
+    return "by operation" if gpu.measured else "transferred"

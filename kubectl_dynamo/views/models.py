@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kubectl_dynamo.views.gpus import origin
 from kubectl_dynamo.views.numbers import count, number
 from kubectl_dynamo.views.style import Color, Style
 from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
@@ -135,14 +136,13 @@ def _attention(model: Model) -> list[tuple[str, str]]:
 def _need(need: Need) -> list[str | Cell]:
     if not need.gpus:
         return [Cell(need.gpu.sku, Color.BOLD), "-", "", "", Cell(need.reason, Color.YELLOW)]
-    known = "measured" if need.gpu.measured else "transferred"
     calibrated = f", calibrated on {', '.join(need.calibrated)}" if need.calibrated else ""
     return [
         Cell(need.gpu.sku, Color.BOLD),
         f"TP{need.gpus}",
         number(need.memory_gib),
         f"{need.kv_tokens:,.0f}",
-        f"{', '.join(need.engines)}: {known}{calibrated}",
+        f"{', '.join(need.engines)}: {origin(need.gpu)}{calibrated}",
     ]
 
 

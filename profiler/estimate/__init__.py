@@ -3,13 +3,12 @@
 Columns in (`Points`), columns out (`Estimates`); every number is finite, and a point without an answer says why.
 """
 
-from profiler.estimate.coefficients import END_TO_END, Arrival, pool_powers, usual_kv_dtype
+from profiler.estimate.coefficients import Arrival, pool_powers, usual_kv_dtype
 from profiler.estimate.door import aggregated, breakdown, decode, first_token_breakdown, prefill
 from profiler.estimate.points import REASONS, TOO_LARGE, Estimates, FloatArray, Points, Reason
 from profiler.estimate.transfer import handover_ms, kv_transfer_ms
 
 __all__ = [
-    "END_TO_END",
     "REASONS",
     "TOO_LARGE",
     "Arrival",

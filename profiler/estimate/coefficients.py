@@ -20,8 +20,6 @@ Bounds = tuple[float, float]
 Tier = Literal["known", "related", "new"]
 Link = Literal["pcie", "fast"]
 
-# GPUs of which end-to-end measurements exist; of others that count as measured there are tables of operations.
-END_TO_END = ("h100_sxm", "h200_sxm", "b200_sxm", "b300_sxm")
 PCIE_BYTES_PER_SECOND = 64e9  # PCIe 5.0 x16; NVLink and Infinity Fabric are faster
 
 PRECISIONS: dict[Quantization, str] = {
@@ -197,7 +195,7 @@ def _keys(model: Model, gpu: Gpu, engine: str) -> tuple[str, str]:
 def _bounds(metric: str, gpu: Gpu, engine: str, tier: Tier) -> Bounds:
     table = _file()["intervals"]
     low, high = table["known"][metric][engine] if tier == "known" else table[tier][metric]
-    if gpu.sku in END_TO_END:
+    if gpu.end_to_end:
         return low, high
     seen = gpu.family in _file()["measured_families"]
     place = "same_family" if seen else "other_family"

@@ -52,6 +52,7 @@ H200 = Gpu(
     network_bandwidth=5e10,
     gpus_per_node=8,
     measured=True,
+    end_to_end=True,
     source="NVIDIA H200 data sheet, dense = half of the sparse figure",
 )
 T4 = Gpu(

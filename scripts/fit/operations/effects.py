@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from profiler.estimate.coefficients import END_TO_END, link
+from profiler.estimate.coefficients import link
 from scripts.fit.operations.efficiencies import Fit
 from scripts.fit.operations.samples import OPERATIONS
 from scripts.fit.operations.tables import GPUS
@@ -52,7 +52,7 @@ def _effect(of_links: bool, level: float, own: Mapping[str, float]) -> Effect:
         members.setdefault(("link", "pcie") if slow else ("family", gpu.family), []).append(system)
     groups = {}
     for name, systems in members.items():
-        seen = [system for system in systems if system in END_TO_END] or systems
+        seen = [system for system in systems if GPUS[system].end_to_end] or systems
         groups[name] = float(np.mean([own[system] for system in seen]))
     compared = [value for (_, key), value in groups.items() if key in ("hopper", "blackwell")]
     reference = float(np.mean(compared or list(groups.values())))
