@@ -10,18 +10,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    import click
     from click.shell_completion import CompletionItem
 
-    from crds.kube.resources import Cluster
-
 FILES, NO_FILES, DIRECTORIES = 0, 4, 16
-PATIENCE_S: Final = 1.0  # a TAB that waits longer than this is worse than none
+GIVE_UP_S: Final = 1.5  # half a second more than a cluster has to answer
 
 
 class _TooSlow(BaseException):
@@ -33,7 +29,7 @@ def main() -> None:
     directive = NO_FILES
     lines: list[str] = []
     signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE_S + 0.5)
+    signal.setitimer(signal.ITIMER_REAL, GIVE_UP_S)
     # A library that complains on stderr would write over the user's prompt.
     with open(os.devnull, "w") as silence:  # noqa: PTH123 - a device, not a path of ours
         before, sys.stderr = sys.stderr, silence
@@ -68,53 +64,6 @@ def _give_up(*_: object) -> None:
 def _line(item: CompletionItem) -> str:
     text = " ".join((item.help or "").split())
     return f"{item.value}\t{text}" if text else str(item.value)
-
-
-def requests(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of the requests in the namespace, if the cluster answers in time."""
-    from crds.kube.kinds import DGDR  # loaded on TAB only
-
-    def names(cluster: Cluster) -> list[str]:
-        return [row["object"]["metadata"]["name"] for row in cluster.table(DGDR)["rows"]]
-
-    typed = set(ctx.params.get(param.name or "") or ())
-    return _items([name for name in _asked(ctx, names) if name not in typed], incomplete)
-
-
-def global_values(ctx: click.Context, field: str, incomplete: str) -> list[CompletionItem]:
-    """Values of a global flag: namespaces from the cluster; contexts, clusters and users from the kubeconfig."""
-    if field == "namespace":
-        from crds.kube.kinds import NAMESPACES  # loaded on TAB only
-
-        return _items(
-            _asked(ctx, lambda cluster: [item["metadata"]["name"] for item in cluster.list(NAMESPACES).items]),
-            incomplete,
-        )
-    if field in {"context", "cluster", "user"}:
-        from crds.kube import kubeconfig  # loaded on TAB only
-        from kubectl_dynamo.options import overrides
-
-        config = kubeconfig.load(kubeconfig.search_path(overrides(ctx).kubeconfig, os.environ))
-        return _items(getattr(config, f"{field}s"), incomplete)
-    if field in {"kubeconfig", "certificate_authority", "client_certificate", "client_key"}:
-        from click.shell_completion import CompletionItem  # loaded on TAB only
-
-        return [CompletionItem(incomplete, type="file")]
-    return []
-
-
-def _asked(ctx: click.Context, question: Callable[[Cluster], Any]) -> list[str]:
-    from crds.kube.resources import Cluster  # loaded on TAB only
-    from kubectl_dynamo.options import overrides
-
-    given = overrides(ctx)
-    return list(question(Cluster.connect(replace(given, request_timeout=given.request_timeout or PATIENCE_S))))
-
-
-def _items(values: Iterable[str], incomplete: str) -> list[CompletionItem]:
-    from click.shell_completion import CompletionItem  # loaded on TAB only
-
-    return [CompletionItem(value) for value in sorted(values) if value.startswith(incomplete)]
 
 
 if __name__ == "__main__":

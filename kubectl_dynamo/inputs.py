@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from crds import vocabulary as v
 from crds.errors import InputError, InvalidRequest
 from crds.fields import FieldError
-from kubectl_dynamo.options import note
+from kubectl_dynamo.session import note
 
 if TYPE_CHECKING:
     from crds.rules import Context

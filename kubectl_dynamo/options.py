@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from kubectl_dynamo.views.style import Style
-
-if TYPE_CHECKING:
-    from crds.kube.access import Overrides
-    from crds.kube.resources import Cluster
+from kubectl_dynamo import suggestions
+from kubectl_dynamo.session import keep, keep_color
 
 F = TypeVar("F", bound=Callable[..., Any])
-_OVERRIDES: Final = "kubectl_dynamo.overrides"
-_COLOR: Final = "kubectl_dynamo.color"
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -97,12 +90,12 @@ GLOBAL_FLAGS: Final = (
 
 
 def global_options(command: F) -> F:
-    """Add kubectl's global flags and --color. What is typed later wins; all end up in `overrides(ctx)`."""
+    """Add kubectl's global flags and --color. What is typed later wins; all end up in `session.overrides(ctx)`."""
     color = click.option(
         "--color",
         type=click.Choice(["auto", "always", "never"]),
         expose_value=False,
-        callback=_keep_color,
+        callback=keep_color,
         help="Colour; auto is for a terminal without NO_COLOR",
     )
     command = color(command)
@@ -123,7 +116,7 @@ def _option(flag: GlobalFlag) -> Callable[[F], F]:
         *flag.names,
         flag.field,
         expose_value=False,
-        callback=_keep,
+        callback=keep,
         hidden=not flag.shown,
         help=flag.help,
         shell_complete=_complete_global,
@@ -131,54 +124,5 @@ def _option(flag: GlobalFlag) -> Callable[[F], F]:
     )
 
 
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value is None or value == ():
-        return
-    given = ctx.meta.setdefault(_OVERRIDES, {})
-    given[param.name] = (*given.get(param.name, ()), *value) if isinstance(value, tuple) else value
-
-
-def _keep_color(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value:
-        ctx.meta[_COLOR] = value
-
-
 def _complete_global(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from kubectl_dynamo import completion  # only a TAB needs it
-
-    return completion.global_values(ctx, param.name or "", incomplete)
-
-
-def overrides(ctx: click.Context) -> Overrides:
-    """The global flags that were given."""
-    from crds.kube.access import Overrides  # offline commands never need it
-
-    return Overrides(**ctx.meta.get(_OVERRIDES, {}))
-
-
-def namespace(ctx: click.Context) -> str | None:
-    """`-n`, or None. For commands that work offline."""
-    value = ctx.meta.get(_OVERRIDES, {}).get("namespace")
-    return str(value) if value else None
-
-
-def connect(ctx: click.Context) -> Cluster:
-    """The cluster that the global flags and the kubeconfig name; its warnings go to stderr."""
-    from crds.kube.resources import Cluster  # offline commands never need it
-
-    return Cluster.connect(overrides(ctx), on_warning=lambda text: click.echo(f"Warning: {text}", err=True))
-
-
-def style(ctx: click.Context) -> Style:
-    """How stdout may look."""
-    return Style.of(sys.stdout, os.environ, ctx.meta.get(_COLOR, "auto"))
-
-
-def show(text: str, look: Style | None = None) -> None:
-    """Print data on stdout."""
-    click.echo(text, color=look.color if look else None, nl=not text.endswith("\n"))
-
-
-def note(text: str) -> None:
-    """Print what is not data: stderr."""
-    click.echo(text, err=True)
+    return suggestions.global_values(ctx, param.name or "", incomplete)

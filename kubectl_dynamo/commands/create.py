@@ -10,7 +10,8 @@ import click
 from crds.errors import InputError
 from kubectl_dynamo import inputs, output
 from kubectl_dynamo.inputs import NAME
-from kubectl_dynamo.options import Output, connect, global_options, namespace, note, show
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import connect, namespace, note, show
 from kubectl_dynamo.spec_flags import given, merged, spec_options
 
 _SUFFIXES = {"none": "created", "client": "created (dry run)", "server": "created (server dry run)"}

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 import click
 
-from kubectl_dynamo import completion, stored
-from kubectl_dynamo.options import connect, global_options, show, style
+from kubectl_dynamo import stored, suggestions
+from kubectl_dynamo.options import global_options
+from kubectl_dynamo.session import connect, show, style
 from kubectl_dynamo.views.describe import page
 
 
 @click.command()
-@click.argument("name", shell_complete=completion.requests)
+@click.argument("name", shell_complete=suggestions.requests)
 @click.option("--events/--no-events", default=True, help="Show events")
 @global_options
 @click.pass_context

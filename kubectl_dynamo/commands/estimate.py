@@ -13,7 +13,8 @@ from crds.errors import InputError, ProfileError
 from kubectl_dynamo.inputs import source_of
 from kubectl_dynamo.measurements import content, measured_option
 from kubectl_dynamo.measurements import read as read_measurements
-from kubectl_dynamo.options import Output, global_options, note, show, style
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import note, show, style
 
 if TYPE_CHECKING:
     from profiler.points.measured import Measurements

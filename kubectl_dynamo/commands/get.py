@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crds.kube.kinds import DGDR
-from kubectl_dynamo import completion, output
-from kubectl_dynamo.options import Output, connect, global_options, note, show
+from kubectl_dynamo import output, suggestions
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import connect, note, show
 from kubectl_dynamo.views.tables import Column, table
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completion.requests)
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=suggestions.requests)
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the requests of every namespace")
 @click.option("-l", "--selector", metavar="LABELS", help="Label selector, as a=b,c!=d")
 @click.option(

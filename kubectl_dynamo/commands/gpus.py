@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from kubectl_dynamo.options import Output, global_options, show, style
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import show, style
 
 
 @click.command()

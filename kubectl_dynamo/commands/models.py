@@ -10,7 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from crds.errors import UnknownModel
-from kubectl_dynamo.options import Output, global_options, show, style
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import show, style
 
 if TYPE_CHECKING:
     from profiler.models import Model

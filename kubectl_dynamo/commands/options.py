@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from kubectl_dynamo.options import GLOBAL_FLAGS, global_options, show, style
+from kubectl_dynamo.options import GLOBAL_FLAGS, global_options
+from kubectl_dynamo.session import show, style
 from kubectl_dynamo.views.tables import fields
 
 

@@ -10,14 +10,15 @@ import click
 
 from crds.errors import InputError
 from crds.kube.kinds import DGDR
-from kubectl_dynamo import completion
-from kubectl_dynamo.options import Output, connect, global_options, show, style
+from kubectl_dynamo import suggestions
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import connect, show, style
 from kubectl_dynamo.views import pareto as view
 from profiler.profile import Profile
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=completion.requests)
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=suggestions.requests)
 @click.option(
     "-f",
     "--filename",

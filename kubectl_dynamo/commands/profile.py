@@ -19,8 +19,9 @@ from crds.fields import get
 from kubectl_dynamo import inputs
 from kubectl_dynamo.measurements import measured_option
 from kubectl_dynamo.measurements import read as read_measurements
-from kubectl_dynamo.options import Output, global_options, namespace, show, style
+from kubectl_dynamo.options import Output, global_options
 from kubectl_dynamo.progress import Progress
+from kubectl_dynamo.session import namespace, show, style
 from kubectl_dynamo.spec_flags import Given, given, merged, spec_options
 from kubectl_dynamo.views.numbers import count
 

@@ -10,7 +10,8 @@ import click
 from crds import vocabulary as v
 from crds.errors import InputError
 from kubectl_dynamo import failures, inputs
-from kubectl_dynamo.options import global_options, note, show
+from kubectl_dynamo.options import global_options
+from kubectl_dynamo.session import note, show
 
 
 @click.command()

@@ -9,7 +9,8 @@ from importlib import metadata
 import click
 
 from crds import vocabulary as v
-from kubectl_dynamo.options import Output, global_options, show
+from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.session import show
 
 
 @click.command()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 LEGEND = (
     "Peak rates are dense TFLOP/s; - is a format that the GPU lacks. Estimates for a measured GPU rest on measurements "
-    "of whole engines on it; by operation: of single operations; transferred: on other GPUs and its data sheet, with the "
-    "widest intervals."
+    "of whole engines on it; by operation: of single operations; transferred: on other GPUs and its data sheet, with "
+    "the widest intervals."
 )
 
 

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from kubectl_dynamo import cli as cli_module
 from kubectl_dynamo.cli import COMMANDS, PROGRAM, cli
-from kubectl_dynamo.options import GLOBAL_FLAGS, Duration, overrides
+from kubectl_dynamo.options import GLOBAL_FLAGS, Duration
+from kubectl_dynamo.session import overrides
 from tests.kubectl_dynamo.conftest import FakeCluster, Run
 from tests.kubectl_dynamo.profiles import MET
 
