@@ -64,7 +64,8 @@ $(TEST_STAMP): $(STAMP)
 experts: $(STAMP)
 	$(BIN)/python -m benchmarks.profiler.experts
 
-bench: bench-estimate bench-profiler bench-webhook
+bench:
+	@$(MAKE) --no-print-directory --keep-going bench-estimate bench-profiler bench-webhook
 
 bench-profiler: $(STAMP)
 	$(BIN)/python -m benchmarks.profiler.rapid $(if $(UPSTREAM),--upstream $(UPSTREAM))
