@@ -17,6 +17,7 @@ from kubectl_dynamo.options import Output, global_options
 from kubectl_dynamo.session import note, show, style
 
 if TYPE_CHECKING:
+    from profiler.points.answers import Answer
     from profiler.points.measured import Measurements
 
 WIDER: Final = (1, 2, 4, 8, 16, 32)  # tensor-parallel sizes to suggest where a point has no answer
@@ -132,7 +133,7 @@ def _many(
         from kubectl_dynamo.views import estimates as view
 
         look = style(ctx)
-        show(view.many(table, columns, look), look)
+        show(view.many(table, given, columns, look), look)
     if measurements and not any(measurements.correction(answer.question).evidence for answer in found):
         note("Warning: no point is of a model, GPU and engine that was measured")
 
@@ -151,7 +152,7 @@ def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Mea
     (answer,) = found
     why_not = answer.why_not(0)
     if why_not:
-        raise ProfileError("this point has no answer", why_not, _advice(given, online))
+        raise ProfileError("this point has no answer", why_not, _advice(given, answer, online))
     parts = answers.parts(answer)
 
     if form == "csv":
@@ -170,8 +171,8 @@ def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Mea
         note("Warning: what was measured is of another model, GPU or engine")
 
 
-def _advice(given: dict[str, str], online: bool) -> str:
-    """A tensor-parallel size with which the point has an answer."""
+def _advice(given: dict[str, str], answer: Answer, online: bool) -> str:
+    """A tensor-parallel size with which the point has an answer, else how many such engines serve its request rate."""
     from profiler.points import answers, cells, tables
 
     sizes = [str(tp) for tp in WIDER if str(tp) != given.get("tp", "1")]
@@ -179,4 +180,7 @@ def _advice(given: dict[str, str], online: bool) -> str:
     names = tuple({**given, "tp": ""})
     asked = cells.understand(tables.Table(names, names, rows, {}), online=online)
     good = {row for answer in answers.answers(asked) for row in answer.rows[answer.estimates.answered].tolist()}
-    return f"with --tp {sizes[min(good)]} it has one" if good else ""
+    if good:
+        return f"with --tp {sizes[min(good)]} it has one"
+    engines = answer.load.engines(0)
+    return f"ask for less, or spread it over {engines} such engines" if engines else ""

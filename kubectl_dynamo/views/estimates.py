@@ -163,9 +163,13 @@ def _bar(share: float, width: int, style: Style) -> str:
     return "█" * int(full) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[int(rest * 8)] or "▏"
 
 
-def many(points: Table, found: Mapping[str, Sequence[Any]], style: Style) -> str:
-    """A line for each point that has an answer, by its number in the file; then why the others have none."""
-    models, gpus, reasons = points.column("model"), points.column("gpu_sku"), found["reason"]
+def many(points: Table, given: Mapping[str, str], found: Mapping[str, Sequence[Any]], style: Style) -> str:
+    """A line for each point that has an answer, by its number in the file; then why the others have none.
+
+    `given` are the cells that flags fill where the file leaves them empty.
+    """
+    models, gpus = (points.column(name, given.get(name, "")) for name in ("model", "gpu_sku"))
+    reasons = found["reason"]
     answered = [
         [
             str(i + 1),

@@ -42,6 +42,11 @@ class Load:
         most = float(self.most[place])
         return "" if np.isnan(most) else f"request_rate: the engine sustains no more than {most:.3g} requests/s"
 
+    def engines(self, place: int) -> int:
+        """How many such engines sustain the rate of a row that one does not; 0 where one does."""
+        most = float(self.most[place])
+        return 0 if np.isnan(most) else int(np.ceil(self.rates[place] / most))
+
 
 def _in_flight(
     ask: Callable[[Points], Estimates], points: Points, rates: FloatArray, mode: Mode

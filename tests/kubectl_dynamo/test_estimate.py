@@ -44,7 +44,7 @@ def test_workers_show_their_own_half() -> None:
 def test_many_points_as_a_table(width: int) -> None:
     rows = (("Qwen/Qwen3-30B-A3B", "h200_sxm"), ("deepseek-ai/DeepSeek-R1", "mi300"), ("Qwen/Qwen3-32B", "h2000"))
     table = Table(("model", "gpu_sku"), ("model", "gpu_sku"), rows, {})
-    golden.check(f"estimate-many-{width}.txt", view.many(table, estimates.FOUND, Style(width)))
+    golden.check(f"estimate-many-{width}.txt", view.many(table, {}, estimates.FOUND, Style(width)))
 
 
 def test_without_utf8_the_page_is_ascii() -> None:
@@ -83,6 +83,9 @@ def test_a_request_rate_stands_for_a_concurrency(run: Run) -> None:
     assert "0.5 requests/s: 7." in run("estimate", *point, "--request-rate", "0.5").stdout
     refused = run("estimate", *point, "--request-rate", "50")
     assert (refused.exit_code, "sustains no more than" in refused.stderr) == (1, True)
+    engines = int(refused.stderr.split("spread it over ")[1].split()[0])
+    assert run("estimate", *point, "--request-rate", str(50 / engines)).exit_code == 0
+    assert run("estimate", *point, "--request-rate", str(50 / (engines - 1))).exit_code == 1
 
 
 def test_stages_are_answered_and_said_to_be_unmeasured(run: Run) -> None:
@@ -113,6 +116,7 @@ def test_every_column_of_a_table_has_a_flag_that_fills_it(run: Run) -> None:
     assert sorted(flag.column for flag in POINT_FLAGS) == sorted(COLUMNS)
     rows = json.loads(run("estimate", "-f", "-", "-o", "json", *POINT, stdin="osl\n100\n200\n").stdout)
     assert rows[0]["itl_ms"] != rows[1]["itl_ms"]
+    assert run("estimate", "-f", "-", *POINT, stdin="osl\n100\n200\n").stdout.count("Qwen/Qwen3-32B  h200_sxm") == 2
 
 
 def test_measurements_shift_the_estimate_and_narrow_it(run: Run, tmp_path: Path) -> None:
