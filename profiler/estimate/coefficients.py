@@ -13,7 +13,8 @@ from importlib import resources
 from typing import Any, Literal
 
 from profiler.hardware import Gpu
-from profiler.models.model import KvDtype, Model, Quantization
+from profiler.models.formats import KvDtype, Quantization
+from profiler.models.model import Model
 
 Arrival = Literal["steady", "closed", "burst"]
 Bounds = tuple[float, float]

@@ -8,7 +8,8 @@ from functools import lru_cache
 from profiler.estimate.coefficients import PRECISIONS, StepCoefficients, step_coefficients
 from profiler.hardware import Gpu
 from profiler.models.blocks import Span
-from profiler.models.model import FOUR_BIT, WEIGHT_BYTES, Model
+from profiler.models.formats import FOUR_BIT, WEIGHT_BYTES
+from profiler.models.model import Model
 
 # Kernels launched per layer in decode, typical of today's engines. The fitted time per kernel belongs to these counts:
 # change one and the other must be fitted again.

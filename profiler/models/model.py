@@ -7,34 +7,9 @@ from math import inf, isinf
 from typing import Literal
 
 from profiler.models.blocks import Compressed, Heads, Kind, Latent, Linear, Span, Sparse
+from profiler.models.formats import FOUR_BIT, WEIGHT_BYTES, KvDtype, Quantization
 
-Quantization = Literal["bf16", "fp8", "fp8_block", "mxfp8", "int4", "mxfp4", "nvfp4", "w4a16_nvfp4"]
-KvDtype = Literal["bf16", "fp8"]
 Attention = Literal["dense", "moe", "mla", "lin"]
-
-QUANTIZATIONS: tuple[Quantization, ...] = (
-    "bf16",
-    "fp8",
-    "fp8_block",
-    "mxfp8",
-    "int4",
-    "mxfp4",
-    "nvfp4",
-    "w4a16_nvfp4",
-)
-FOUR_BIT: tuple[Quantization, ...] = ("int4", "mxfp4", "nvfp4", "w4a16_nvfp4")
-# With scales: below 0.1 % for fp8; an 8-bit scale per 16 weights for nvfp4, per 32 for mxfp4 and mxfp8 (OCP
-# Microscaling Formats 1.0); a 16-bit scale per 32 to 128 for int4.
-WEIGHT_BYTES: dict[Quantization, float] = {
-    "bf16": 2.0,
-    "fp8": 1.0,
-    "fp8_block": 1.0,
-    "mxfp8": 1.03125,
-    "int4": 0.53,
-    "mxfp4": 0.53125,
-    "nvfp4": 0.5625,
-    "w4a16_nvfp4": 0.5625,
-}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from crds.errors import InputError
-from profiler.models.model import FOUR_BIT, QUANTIZATIONS, KvDtype, Quantization
+from profiler.models.formats import FOUR_BIT, QUANTIZATIONS, KvDtype, Quantization
 
 FOUR_BIT_METHODS = {"awq", "gptq", "gptq_marlin", "awq_marlin", "auto-round", "bitsandbytes"}
 MODELOPT: dict[str, Quantization] = {

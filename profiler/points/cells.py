@@ -22,7 +22,7 @@ from profiler import estimate, hardware, models
 from profiler.estimate import TOO_LARGE, Estimates, FloatArray, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
-from profiler.models.model import QUANTIZATIONS
+from profiler.models.formats import FP8_BLOCK, KV_DTYPES, QUANTIZATIONS
 from profiler.points.tables import Table
 from profiler.request import Workload
 
@@ -32,8 +32,6 @@ Rows = npt.NDArray[np.int64]
 
 MODES: Final = ("agg", "prefill", "decode")
 ARRIVALS: Final = ("steady", "closed", "burst")
-KV_DTYPES: Final = ("bf16", "fp8")
-FP8_BLOCK: Final = 128  # engines refuse to cut the tiles of block-quantised weights (DeepSeek-V3's FP8 format)
 # Other spellings of the same format: of torch, of vLLM's --kv-cache-dtype, of checkpoints.
 SPELLINGS: Final = {
     "fp16": "bf16",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from crds.vocabulary import Backend
+from profiler.models.formats import FP8_BLOCK
 from profiler.profile import Layout
 from profiler.search.packing import replicas
 
@@ -25,8 +26,6 @@ NODES_PER_DENSE_ENGINE: Final = 1
 NODES_PER_MOE_ENGINE: Final = 4
 # Four nodes of eight; where NVLink joins smaller nodes (GB200 NVL72: trays of four), an engine may have as many GPUs.
 GPUS_PER_RACK_ENGINE: Final = 32
-# Block-quantised weights come in tiles of this edge, which vLLM and SGLang refuse to cut (DeepSeek-V3 FP8 format).
-FP8_BLOCK: Final = 128
 
 OVER_BUDGET: Final = "engine needs more GPUs than totalGpus"
 CUT_BLOCK: Final = "TP cuts an FP8 weight block"
@@ -111,6 +110,7 @@ def _sizes(gpus_per_node: int, nodes: int) -> Iterator[int]:
 
 
 def _cuts_block(layout: Layout, model: Model, backend: Backend) -> bool:
+    """Whether a rank's share of an MLP ends inside a tile of block-quantised weights: vLLM and SGLang refuse that."""
     if model.quantization != "fp8_block" or backend is Backend.TRTLLM:
         return False
     width = model.expert_intermediate // layout.moe_tp if model.is_moe else model.intermediate // layout.tp

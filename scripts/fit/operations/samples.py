@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from profiler.estimate.coefficients import link
 from profiler.hardware import Gpu
-from profiler.models.model import WEIGHT_BYTES
+from profiler.models.formats import WEIGHT_BYTES
 from scripts.fit.operations.tables import ENGINES, Columns, Tables, take
 
 Column = NDArray[np.float64]

@@ -14,7 +14,7 @@ from profiler.estimate.operations import Batch
 from profiler.estimate.system import System
 from profiler.hardware import gpu
 from profiler.models import load
-from profiler.models.model import WEIGHT_BYTES
+from profiler.models.formats import WEIGHT_BYTES
 
 SMALL, DENSE, MOE, MLA = (
     load(name) for name in ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-R1")
