@@ -80,6 +80,7 @@ func main() {
 		Addr:         "127.0.0.1:" + os.Args[1],
 		Handler:      mux,
 		TLSConfig:    &tls.Config{MinVersion: tls.VersionTLS12},
+		ErrorLog:     log.New(io.Discard, "", 0), // clients that only look whether the port is open
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
 	log.Fatal(server.ListenAndServeTLS(os.Args[2], os.Args[3]))
