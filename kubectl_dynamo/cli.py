@@ -89,7 +89,7 @@ class LazyGroup(click.Group):
 )
 @global_options
 def cli() -> None:
-    """From a model, GPUs and a latency target to a NVIDIA Dynamo deployment.
+    """From a model, GPUs and a latency target to an NVIDIA Dynamo deployment.
 
     \b
     kubectl dynamo profile --model Qwen/Qwen3-32B --gpu h200_sxm --gpus 8

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -33,6 +34,8 @@ def exit_code(run: Callable[[], Any]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except SystemExit:
+        return 0  # click's own answer to a reader that left; as it is called here it exits for nothing else
     except BrokenPipeError:
         # The reader left (`| head`). Python would complain once more when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,6 +58,8 @@ def explain(error: DynamoError) -> str:
 def _unexpected(error: Exception) -> str:
     if os.environ.get(DEBUG) == "1":
         return "".join(traceback.format_exception(error)).rstrip()
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "error: cannot write the output: no space left on device"
     what = " ".join(str(error).split()) or "no message"
     return (
         f"error: this should not happen: {type(error).__name__}: {what}\n"

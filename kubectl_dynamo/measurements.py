@@ -56,7 +56,10 @@ def _parts(text: str) -> tuple[str, dict[str, str]]:
 
     path, *rest = re.split(r",(?=\w+=)", text)
     cells = {name: value for name, _, value in (part.partition("=") for part in rest)}
-    for name in cells:
+    for name, value in cells.items():
+        if not value.strip():
+            advice = f"write {name}=VALUE or leave it out"
+            raise InputError(f"--measured {text}: says nothing after {name}=", next=advice)
         if name not in COLUMNS:
             near = did_you_mean(name, COLUMNS)
             hint = f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"

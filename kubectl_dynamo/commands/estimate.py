@@ -38,9 +38,9 @@ def _choice(values: Any) -> click.Choice[str]:
 
 POINT_FLAGS: Final = (
     PointFlag("--model", "model", str, "Model: a Hugging Face id, or a directory with its config.json"),
-    PointFlag("--gpu", "gpu_sku", str, "GPU: h200_sxm, b200_sxm, ..."),
+    PointFlag("--gpu", "gpu_sku", str, "GPU: h200_sxm, b200_sxm, ... (kubectl dynamo gpus)"),
     PointFlag("--backend", "backend", _choice(v.ENGINES), "Engine (vllm)"),
-    PointFlag("--quantization", "quantization", str, "Weights: bf16, fp8, ... (as the checkpoint)"),
+    PointFlag("--quantization", "quantization", str, "Weights: bf16, fp8, int4, mxfp4, nvfp4, ... (as the checkpoint)"),
     PointFlag("--kv-cache-dtype", "kv_cache_dtype", str, "KV cache: bf16 or fp8 (as the checkpoint)"),
     PointFlag("--mode", "mode", _choice(("agg", "prefill", "decode")), "What the engine does (agg: both)"),
     PointFlag("--tp", "tp", int, "Tensor parallel GPUs (1)"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from crds.errors import UnknownModel
+from crds.errors import InputError, UnknownModel
 from kubectl_dynamo.options import Output, global_options
 from kubectl_dynamo.session import show, style
 
@@ -58,7 +58,7 @@ def models(ctx: click.Context, words: tuple[str, ...], form: str, online: bool) 
 
 
 def _named(words: tuple[str, ...], online: bool) -> list[Model]:
-    """The model of that name, else those with all words in their name, else an error. Raises UnknownModel."""
+    """The model of that name, else those with all words in their name, else an InputError or UnknownModel."""
     from profiler.models import catalogue, load  # help must not pay for it
 
     known = tuple(name for name in catalogue.names() if all(word.lower() in name.lower() for word in words))
@@ -67,6 +67,9 @@ def _named(words: tuple[str, ...], online: bool) -> list[Model]:
         try:
             return [load(name, online=online and "/" in name)]  # the hub's names have an organisation
         except UnknownModel:
+            if len(words) > 1:
+                what = f"no model of the catalogue has all of these words: {name}"
+                raise InputError(what, next="leave words out; kubectl dynamo models lists all models") from None
             if not known:
                 raise
     return [model for name in known if (model := catalogue.find(name))]

@@ -26,6 +26,7 @@ p { margin: .25rem 0 }
 .ok { color: var(--good) }
 .bad { color: var(--bad) }
 svg { width: 100%; height: auto }
+section { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: 14px; margin-bottom: 1rem }
 th { text-align: left; color: var(--dim); font-weight: 600 }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line) }

@@ -8,6 +8,8 @@ from kubectl_dynamo.views.chart import Chart, Point, Series, tick_label, ticks
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 72, 20, 58, 50
+TITLE_SIZE, TITLE_HEIGHT = 14, 28
+BOLD_WIDTH = 0.62  # of a letter, in parts of the font's size
 COLORS = ("#0891b2", "#a21caf", "#15803d", "#1d4ed8")
 _CSS = (
     "svg{background:#fff}text{fill:#333}.grid{stroke:#ddd}.cloud{fill:#999;opacity:.45}.limit{stroke:#b45309;stroke-dasharray:4}"
@@ -16,13 +18,15 @@ _CSS = (
 
 
 def svg(chart: Chart, title: str) -> str:
-    """The chart as an SVG document, ending in a newline."""
+    """The chart as an SVG document, ending in a newline; without a title it begins where the picture does."""
     x_ticks, y_ticks = ticks(chart.x_top, 6), ticks(chart.y_top, 5)
     scale = _Scale(x_ticks[-1], y_ticks[-1])
+    above = 0 if title else TITLE_HEIGHT
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="system-ui,sans-serif" font-size="12"><title>{escape(title)}</title><style>{_CSS}</style>',
-        _text(WIDTH / 2, 20, title, "middle", 'font-size="14" font-weight="600"'),
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {above} {WIDTH} {HEIGHT - above}" role="img" '
+        f'font-family="system-ui,sans-serif" font-size="12"><title>{escape(title or "Pareto front")}</title>'
+        f"<style>{_CSS}</style>",
+        *([_title(title)] if title else []),
         *_grid(x_ticks, y_ticks, scale),
     ]
     parts += [f'<circle class="cloud" cx="{scale.x(x):.1f}" cy="{scale.y(y):.1f}" r="2"/>' for x, y in chart.cloud]
@@ -38,6 +42,12 @@ def svg(chart: Chart, title: str) -> str:
     parts.append(_text(WIDTH / 2, HEIGHT - 10, chart.x_label, "middle"))
     parts.append(_text(LEFT - 8, TOP - 12, chart.y_label, "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _title(title: str) -> str:
+    """The heading, in smaller letters where it is too long for the width."""
+    size = min(TITLE_SIZE, WIDTH / (BOLD_WIDTH * len(title)))
+    return _text(WIDTH / 2, 20, title, "middle", f'font-size="{size:.3g}" font-weight="600"')
 
 
 class _Scale:

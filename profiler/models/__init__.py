@@ -41,9 +41,10 @@ def load(name: str, *, path: str | Path | None = None, online: bool = False) -> 
 
 def _unknown(name: str, why: str) -> UnknownModel:
     near = catalogue.nearest(name)
+    known = f"did you mean {near}?" if near else "kubectl dynamo models lists them"
     return UnknownModel(
         f'unknown model "{name}"',
         why,
         "give a directory with its config.json (a checkpoint or a model cache), allow network access to the hub "
-        f"(--online, with HF_TOKEN for gated models), or use a known name{f' (did you mean {near}?)' if near else ''}",
+        f"(--online, with HF_TOKEN for gated models), or use a known name ({known})",
     )

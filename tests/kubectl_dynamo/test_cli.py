@@ -102,10 +102,20 @@ def test_ctrl_c_exits_130(run: Run, cluster: FakeCluster, monkeypatch: pytest.Mo
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     profile = tmp_path / "profile.json"
     profile.write_bytes(MET.to_json())
-    command = f"{sys.executable} -m kubectl_dynamo pareto -f {profile} -o wide | head -1"
-    result = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
-    assert result.stderr == ""
-    assert len(result.stdout.splitlines()) == 1
+    asked = "--model Qwen/Qwen3-32B --gpu h200_sxm --gpus 8"
+    for command in (f"pareto -f {profile} -o wide", f"profile {asked} --output-dir {tmp_path}"):
+        # `read` leaves at once, so that what is printed later finds the pipe closed.
+        line = f"{sys.executable} -m kubectl_dynamo {command} | (read line; echo $line)"
+        result = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert len(result.stdout.splitlines()) == 1
+
+
+def test_a_full_disk_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "profile.json").write_bytes(MET.to_json())
+    command = f"{sys.executable} -m kubectl_dynamo pareto -f {tmp_path}/profile.json > /dev/full"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "error: cannot write the output: no space left on device\n")
 
 
 def test_colour_can_be_forced_into_a_pipe(run: Run, tmp_path: Path) -> None:
