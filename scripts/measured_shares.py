@@ -21,8 +21,8 @@ import numpy as np
 from profiler import hardware
 from profiler.estimate import FloatArray, Points
 from profiler.models import load
-from profiler.points.cells import Question
 from profiler.points.correction import SHARES, Evidence, Place, Shares
+from profiler.points.questions import Question
 from scripts.fit.rows import ARCHITECTURES, Measurement, measurements
 from scripts.fit.wheel import even_rows, wheel
 

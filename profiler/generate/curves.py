@@ -15,7 +15,7 @@ import numpy as np
 from profiler.estimate import Estimates, FloatArray, Points
 from profiler.generate import names
 from profiler.hardware import Gpu
-from profiler.points.cells import Mode, Question
+from profiler.points.questions import Mode, Question
 from profiler.profile import Configuration, Worker
 from profiler.request import Request
 from profiler.search.columns import significant

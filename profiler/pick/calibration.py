@@ -16,8 +16,8 @@ from profiler.search.engines import question
 
 if TYPE_CHECKING:
     from profiler.models import Model
-    from profiler.points.cells import Question
     from profiler.points.measured import Compared, Measurements
+    from profiler.points.questions import Question
     from profiler.request import Request
 
 MOST_NAMED: Final = 3  # measurements of something else that a message names

@@ -17,8 +17,9 @@ from profiler.estimate import (
     first_token_breakdown,
     kv_transfer_ms,
 )
-from profiler.points.cells import Asked, Question, Rows
+from profiler.points.cells import Asked, Rows
 from profiler.points.measured import Measurements
+from profiler.points.questions import Question
 from profiler.points.rates import Load
 from profiler.points.reasons import sentence
 from profiler.points.tables import MORE_FOUND, NUMBERS_FOUND

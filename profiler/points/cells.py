@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +19,16 @@ from crds.fields import did_you_mean
 from crds.skus import sku_of
 from crds.vocabulary import ENGINES
 from profiler import estimate, hardware, models
-from profiler.estimate import TOO_LARGE, Estimates, FloatArray, Points
+from profiler.estimate import TOO_LARGE, FloatArray, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
-from profiler.models.formats import FP8_BLOCK, KV_DTYPES, QUANTIZATIONS
-from profiler.points.tables import Table
+from profiler.models.formats import KV_DTYPES, QUANTIZATIONS
+from profiler.points.questions import ARRIVALS, MODES, Arrival, Mode, Question, lay_out_experts
+from profiler.points.tables import COLUMNS, Table
 from profiler.request import Workload
 
-Mode = Literal["agg", "prefill", "decode"]
-Arrival = Literal["steady", "closed", "burst"]
 Rows = npt.NDArray[np.int64]
 
-MODES: Final = ("agg", "prefill", "decode")
-ARRIVALS: Final = ("steady", "closed", "burst")
 # Other spellings of the same format: of torch, of vLLM's --kv-cache-dtype, of checkpoints.
 SPELLINGS: Final = {
     "fp16": "bf16",
@@ -67,38 +64,7 @@ NUMBERS: Final = {
     "request_rate": Number(math.nan, least=0, positive=True),
 }
 WAIT: Final = Number(0, least=0)
-OF_A_QUESTION: Final = (
-    "model",
-    "gpu_sku",
-    "backend",
-    "quantization",
-    "kv_cache_dtype",
-    "mode",
-    "arrival",
-    "admission_wait_steps",
-)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What many points may share: everything but layout and load."""
-
-    model: Model
-    gpu: Gpu
-    backend: str
-    mode: Mode = "agg"
-    arrival: Arrival = "steady"
-    admission_wait_steps: float = 0.0
-
-    def estimate(self, points: Points) -> Estimates:
-        """Ask the estimator."""
-        if self.mode == "agg":
-            waits = self.admission_wait_steps
-            return estimate.aggregated(
-                self.model, self.gpu, self.backend, points, arrival=self.arrival, admission_wait_steps=waits
-            )
-        ask = estimate.prefill if self.mode == "prefill" else estimate.decode
-        return ask(self.model, self.gpu, self.backend, points)
+OF_A_QUESTION: Final = tuple(name for name in COLUMNS if name not in NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -271,26 +237,3 @@ def _one_of(text: str, known: Sequence[str]) -> str:
     near = did_you_mean(plain, known)
     hint = f"; did you mean {near}?" if near else ""
     raise ValueError(f"Unsupported value: {text[:40]!r}: known are {', '.join(known)}{hint}")
-
-
-def lay_out_experts(
-    model: Model, tp: FloatArray, dp: FloatArray, moe_tp: FloatArray | None = None, moe_ep: FloatArray | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Ranks over which experts are split (TP) and spread (EP), where both or one of them is left open (None or NaN).
-
-    All three engines split each expert over all ranks unless told otherwise; with attention data parallelism, and
-    where the width of an expert does not split evenly, experts are spread, as recipes for such models do. Dense models
-    have neither: 1, and `moe_tp = tp` says the same of an MLP.
-    """
-    ranks = tp * dp
-    moe_tp = np.full_like(ranks, np.nan) if moe_tp is None else moe_tp
-    moe_ep = np.full_like(ranks, np.nan) if moe_ep is None else moe_ep
-    if not model.is_moe:
-        split = np.where(np.isnan(moe_tp) | (moe_tp == tp), 1.0, moe_tp)
-        return split, np.where(np.isnan(moe_ep), 1.0, moe_ep)
-    tile = FP8_BLOCK if model.quantization == "fp8_block" else 1
-    spread = (dp > 1) | (np.mod(model.expert_intermediate / tile, ranks) != 0)
-    both = np.isnan(moe_tp) & np.isnan(moe_ep)
-    found = np.where(both, np.where(spread, 1.0, ranks), moe_tp)
-    found = np.where(np.isnan(found), np.maximum(np.floor(ranks / moe_ep), 1.0), found)
-    return found, np.where(np.isnan(moe_ep), np.maximum(np.floor(ranks / found), 1.0), moe_ep)

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from profiler.estimate import Estimates, FloatArray, Points
-from profiler.points.cells import MODES, Mode
+from profiler.points.questions import MODES, Mode
 
 OUTLIER: Final = math.log(1.5)  # offsets further than this from the median of their system are pulled to it
 

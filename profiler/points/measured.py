@@ -20,8 +20,9 @@ from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.points import tables
 from profiler.points.aiperf import table as aiperf_table
-from profiler.points.cells import Mode, Question, Rows, understand
+from profiler.points.cells import Rows, understand
 from profiler.points.correction import SHARES, Correction, Evidence, Place
+from profiler.points.questions import Mode, Question
 from profiler.points.rates import Load
 from profiler.points.tables import Table
 from profiler.profile import Layout

@@ -13,7 +13,7 @@ from profiler import estimate
 from profiler.estimate import REASONS, Estimates, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
-from profiler.points.cells import lay_out_experts
+from profiler.points.questions import lay_out_experts
 from profiler.request import Workload
 
 SIZES: Final = (1, 2, 4, 8, 16, 32)  # GPUs, tensor parallel

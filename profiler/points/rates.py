@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from profiler.estimate import Estimates, FloatArray, Points
-from profiler.points.cells import Asked, Mode, Question, Rows
+from profiler.points.cells import Asked, Rows
+from profiler.points.questions import Mode, Question
 
 MOST_IN_FLIGHT = 1e6  # an engine whose rate still is too low with these has reached what it sustains
 HALVINGS = 32  # of the logarithm of what lies between: to eight digits

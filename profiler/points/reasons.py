@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from profiler.estimate import REASONS, Points, Reason
-from profiler.points.cells import Question
+from profiler.points.questions import Question
 
 COLUMNS: Final = ("tp", "pp", "dp", "moe_tp", "moe_ep", "isl", "osl")
 DETAILS: Final = {

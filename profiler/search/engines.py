@@ -11,7 +11,7 @@ import numpy as np
 from crds.vocabulary import Backend
 from profiler import estimate
 from profiler.estimate import Estimates, Points
-from profiler.points.cells import Mode, Question
+from profiler.points.questions import Mode, Question
 from profiler.profile import Layout, Role
 from profiler.search.columns import Engines, FloatColumn
 from profiler.search.layouts import Shape, allowed

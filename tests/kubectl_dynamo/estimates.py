@@ -8,8 +8,8 @@ from profiler.estimate import Estimates, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.points.answers import Answer, Parts
-from profiler.points.cells import Question
 from profiler.points.needs import Need
+from profiler.points.questions import Question
 from profiler.points.rates import Load
 
 QWEN = Model(

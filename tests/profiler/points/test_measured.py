@@ -13,8 +13,8 @@ from profiler.estimate import Points
 from profiler.hardware import gpu
 from profiler.models import load
 from profiler.points import measured
-from profiler.points.cells import Question
 from profiler.points.measured import Measurement, Measurements
+from profiler.points.questions import Question
 from profiler.profile import Layout
 
 MODEL = "Qwen/Qwen3-32B"
