@@ -49,7 +49,7 @@ def models(ctx: click.Context, words: tuple[str, ...], form: str, online: bool) 
     look = style(ctx)
     if [model.name for model in found] == list(words):
         from profiler import hardware  # numpy, only where a model is weighed
-        from profiler.points import needs
+        from profiler.search import needs
 
         rows_of_gpus = needs.needs(found[0], [hardware.gpu(sku) for sku in hardware.skus()])
         show(view.one(found[0], rows_of_gpus, needs.request_of(found[0]), look), look)

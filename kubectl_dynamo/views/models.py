@@ -12,7 +12,7 @@ from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
 
 if TYPE_CHECKING:
     from profiler.models import Model
-    from profiler.points.needs import Need
+    from profiler.search.needs import Need
 
 
 def catalogue(models: Sequence[Model], style: Style) -> str:

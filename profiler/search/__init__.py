@@ -2,7 +2,7 @@
 
 `deployments` combines engines (`engines`, of the `layouts` that a model allows) into aggregated replicas and into pools
 of prefill and decode workers (`disaggregated`), packed onto nodes (`packing`); `sizing` says what would do where
-nothing fits.
+nothing fits, `needs` what a model takes on each kind of GPU.
 """
 
 from profiler.search.columns import Candidates

@@ -8,9 +8,9 @@ from profiler.estimate import Estimates, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.points.answers import Answer, Parts
-from profiler.points.needs import Need
 from profiler.points.questions import Question
 from profiler.points.rates import Load
+from profiler.search.needs import Need
 
 QWEN = Model(
     name="Qwen/Qwen3-30B-A3B",
