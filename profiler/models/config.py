@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from crds.errors import InputError
-from profiler.models import layers as layered
 from profiler.models.fields import Fields
+from profiler.models.layers import attention, refuse_foreign
 from profiler.models.model import Model
+from profiler.models.patterns import GRANITE, count
 from profiler.models.quantization import formats_of
 
 MOST_PARAMETERS = 10**13
@@ -41,8 +42,8 @@ def from_config(name: str, config: Mapping[str, Any]) -> Model:
     inner = config.get("text_config") or config.get("llm_config")
     text = inner if isinstance(inner, Mapping) else config
     fields = Fields(name, text)
-    layered.refuse_foreign(fields)
-    layers = layered.count(fields)
+    refuse_foreign(fields)
+    layers = count(fields)
     hidden = fields.number("hidden_size", "n_embd", "d_model")
     heads = fields.number("num_attention_heads", "n_head")
     tied = fields.type.startswith(TIED)
@@ -57,7 +58,7 @@ def from_config(name: str, config: Mapping[str, Any]) -> Model:
         ),
         "value_dim": 0 if fields.optional("kv_lora_rank") else fields.optional("v_head_dim"),
     }
-    shape |= _mlp(fields, layers, hidden) | layered.attention(fields, layers, heads)
+    shape |= _mlp(fields, layers, hidden) | attention(fields, layers, heads)
     section = text.get("quantization_config") or config.get("quantization_config")
     is_moe = shape.get("experts", 0) > 0
     formats = formats_of(name, section, layers=layers, is_moe=is_moe, expert_dtype=str(text.get("expert_dtype", "")))
@@ -94,7 +95,7 @@ def _mlp(fields: Fields, layers: int, hidden: int) -> dict[str, Any]:
     if experts < 2:
         default = None if fields.config.get("block_configs") else 4 * hidden
         # Granite 4 without experts has what would be the shared one alone.
-        shared = ("shared_intermediate_size",) if fields.type == layered.GRANITE else ()
+        shared = ("shared_intermediate_size",) if fields.type == GRANITE else ()
         dense = fields.number(*shared, "intermediate_size", "ffn_dim", "n_inner", default=default or 0, least=0)
         return {"intermediate": dense, "dense_layers": layers}
     width = fields.number("moe_intermediate_size", "expert_ffn_hidden_size", "intermediate_size")
@@ -122,7 +123,7 @@ def _shared(fields: Fields, width: int) -> int:
         return width
     if fields.type == "gemma4_text":  # a dense MLP in parallel
         return fields.optional("intermediate_size")
-    if fields.type == layered.GRANITE:
+    if fields.type == GRANITE:
         return fields.optional("shared_intermediate_size")
     found = fields.optional(
         "shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "share_expert_dim"
