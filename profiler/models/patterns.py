@@ -1,4 +1,4 @@
-"""Layers that a config.json lists one by one: Mamba beside attention, experts or MLPs, and what a search thinned out."""
+"""Layers that a config.json lists one by one: Mamba beside attention and MLPs, or what a search thinned out."""
 
 from __future__ import annotations
 
