@@ -148,7 +148,9 @@ def _parsed(text: str, source: str) -> list[Any]:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
         context = f" ({error.context})" if error.context else ""
-        raise InputError(f"{where}: not valid YAML", f"{error.problem}{context}") from error
+        tab = mark and text[mark.index : mark.index + 1] == "\t"
+        advice = "a tab stands there; indent with blanks" if tab else ""
+        raise InputError(f"{where}: not valid YAML", f"{error.problem}{context}", advice) from error
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{source}: not valid YAML", " ".join(str(error).split())) from error
 

@@ -37,6 +37,8 @@ class Sku(click.ParamType):  # type: ignore[type-arg]
                 raise click.BadParameter(f"{value!r} is two GPUs: say {both}", ctx, param)
             if known := sku_of(str(value)):
                 return known
+        if value in _elsewhere():
+            raise click.BadParameter(f"a request cannot name {value}: the API has no such SKU", ctx, param)
         near = did_you_mean(value, v.GPU_SKUS)
         hint = f"; did you mean {near}?" if near else f"; known are {', '.join(v.GPU_SKUS)}"
         raise click.BadParameter(f"unknown GPU {value!r}{hint}", ctx, param)
@@ -44,6 +46,13 @@ class Sku(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """All SKUs."""
         return [CompletionItem(sku) for sku in v.GPU_SKUS if sku.startswith(incomplete)]
+
+
+def _elsewhere() -> tuple[str, ...]:
+    """GPUs that can be estimated, but not asked for."""
+    from profiler import hardware  # only for a name that is no SKU of the API
+
+    return hardware.skus()
 
 
 class Document(click.Path):

@@ -9,7 +9,6 @@ from importlib import resources
 
 from crds.errors import InputError
 from crds.fields import did_you_mean
-from crds.vocabulary import GPU_SKUS
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,10 @@ def gpu(sku: str, *, vram_mb: float | None = None) -> Gpu:
     """The GPU of a SKU; `vram_mb` (MiB) overrides its memory. Raises InputError for an unknown SKU."""
     table = _table()
     if sku not in table:
-        near = did_you_mean(sku, GPU_SKUS)
+        near = did_you_mean(sku, table)
         raise InputError(
             f'unknown GPU SKU "{sku}"',
-            f"known are {', '.join(GPU_SKUS)}",
+            f"known are {', '.join(table)}",
             f'did you mean "{near}"?' if near else "",
         )
     found = table[sku]

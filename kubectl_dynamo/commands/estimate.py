@@ -121,6 +121,8 @@ def _many(
     from profiler.points import answers, cells, tables  # numpy
 
     table = tables.read(content(path), source_of(path), given=tuple(given))
+    for name, meant in tables.misspelt(table).items():
+        note(f'Warning: {source_of(path)}: column "{name}" is kept but not read; did you mean {meant}?')
     asked = cells.understand(table, defaults=given, online=online)
     found = answers.answers(asked, measurements)
     columns = answers.columns(asked, found, len(table))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kubectl_dynamo.views.numbers import count, number, percent
 from kubectl_dynamo.views.style import Color, Style
 from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
-from profiler.profile import Layout
+from profiler.profile import LAYOUT, Layout
 
 if TYPE_CHECKING:
     from profiler.points.answers import Answer, Parts
@@ -47,7 +47,7 @@ def one(answer: Answer, parts: Parts, style: Style) -> str:
 
 def _layout(answer: Answer) -> Layout:
     points = answer.points
-    return Layout(**{name: int(getattr(points, name)[0]) for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")})
+    return Layout(**{name: int(getattr(points, name)[0]) for name in LAYOUT})
 
 
 def _title(answer: Answer) -> str:
@@ -106,10 +106,12 @@ def _metrics(answer: Answer, parts: Parts, style: Style) -> str:
     memory = f"of {number(answer.question.gpu.memory_bytes / 2**30)} GiB"
     rows.append([Cell("memory GiB/GPU", Color.BOLD), number(float(e.memory_gib[0])), memory, "computed"])
     if mode != "prefill":
+        room, in_flight = int(e.max_concurrency[0]), float(answer.points.concurrency[0])
+        enough = in_flight <= room
         fits: list[str | Cell] = [
             Cell("requests that fit", Color.BOLD),
-            f"{int(e.max_concurrency[0]):,}",
-            "in the KV cache",
+            f"{room:,}",
+            "in the KV cache" if enough else Cell(f"of {number(in_flight)} in flight", Color.YELLOW),
             "computed",
         ]
         rows.append(fits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from crds.vocabulary import GPU_SKUS
 from kubectl_dynamo.views.numbers import number
 from kubectl_dynamo.views.style import Color, Style
 from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
@@ -17,6 +18,7 @@ LEGEND = (
     "of whole engines on it; by operation: of single operations; transferred: on other GPUs and its data sheet, with "
     "the widest intervals."
 )
+UNASKED = "The API has no SKU for {}: estimate takes it, profile and create do not."
 
 
 def page(gpus: Sequence[Gpu], style: Style, *, sources: bool = False) -> str:
@@ -35,7 +37,9 @@ def page(gpus: Sequence[Gpu], style: Style, *, sources: bool = False) -> str:
         Column("ESTIMATES"),
     )
     rows = [_row(gpu) for gpu in gpus]
-    sections = [table(columns, rows, style), paragraph(LEGEND, style)]
+    unasked = ", ".join(gpu.sku for gpu in gpus if gpu.sku not in GPU_SKUS)
+    legend = f"{LEGEND} {UNASKED.format(unasked)}" if unasked else LEGEND
+    sections = [table(columns, rows, style), paragraph(legend, style)]
     if sources:
         sections.append(f"{style.bold('Sources')}\n{fields([(gpu.sku, gpu.source) for gpu in gpus], style)}")
     return "\n\n".join(sections)

@@ -156,7 +156,8 @@ def parts(answer: Answer) -> Parts:
         tp, isl = points.tp, points.isl
         moved = kv_transfer_ms(model, gpu, isl, prefill_gpus=tp, decode_gpus=tp, across_nodes=True, rdma=True)
         return Parts({}, 0.0, 0.0, first, float(moved[0]))
-    batch = replace(points, concurrency=np.maximum(found.running, 1.0))
+    running = np.minimum(found.running, found.max_concurrency)  # a full engine's may be more by a rounding
+    batch = replace(points, concurrency=np.maximum(running, 1.0))
     alone = breakdown(model, gpu, backend, batch)
     itl, decode = float(found.itl_ms[0]), float(sum(column[0] for column in alone.values()))
     scale = itl / float(question.estimate(points).itl_ms[0])

@@ -48,6 +48,7 @@ NUMBERS_FOUND: Final = (
 MORE_FOUND: Final = ("ttft_p90_ms", "in_flight")
 FOUND: Final = (*NUMBERS_FOUND, "provenance", "reason", *MORE_FOUND)
 REQUIRED: Final = ("model", "gpu_sku")
+FLAGS: Final = {"ep": "moe_ep"}  # flags of the command line whose names do not resemble their columns'
 EXAMPLE: Final = "start the file with a line such as: model,gpu_sku,backend,tp,isl,osl,concurrency"
 
 
@@ -140,6 +141,14 @@ def _check_header(names: Sequence[str], line: str, source: str, given: Sequence[
         near = did_you_mean(missing, [name for name in names if name not in COLUMNS])
         advice = f'is it the one called "{near}"?' if near else f"the columns are {', '.join(names)}"
         raise InputError(f'{source}: has no column "{missing}"', advice)
+
+
+def misspelt(table: Table) -> dict[str, str]:
+    """Columns that are not read but look as if they were meant to be, with the column that they resemble."""
+    absent = [name for name in COLUMNS if name not in table.names]
+    others = [name for name in table.names if name not in COLUMNS and name not in FOUND]
+    near = {name: FLAGS.get(name) or did_you_mean(name, absent) for name in others}
+    return {name: meant for name, meant in near.items() if meant in absent}
 
 
 def kept(table: Table) -> list[int]:

@@ -85,7 +85,16 @@ def test_aliases_and_merges_are_written_out() -> None:
             "a: [1, 2\nb: 3",
             "a.yaml:2:2: not valid YAML: did not find expected ',' or ']' (while parsing a flow sequence)",
         ),
-        ("a: 1\n\tb: 2", "a.yaml:2:1: not valid YAML"),
+        (
+            "a: 1\n\tb: 2",
+            "a.yaml:2:1: not valid YAML: found a tab character that violates indentation (while scanning a plain "
+            "scalar); a tab stands there; indent with blanks",
+        ),
+        (
+            "a:\n\tb: 2",
+            "a.yaml:2:1: not valid YAML: found character that cannot start any token (while scanning for the next "
+            "token); a tab stands there; indent with blanks",
+        ),
         ("a: \x00", "a.yaml: not valid YAML"),
         ("a: !!python/object:os.system x", "a.yaml:1:4: not valid YAML: could not determine a constructor"),
         ("a: *nothing", "a.yaml:1:4: not valid YAML: found undefined alias"),

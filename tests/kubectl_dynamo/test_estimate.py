@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from crds.vocabulary import ENGINES
 from kubectl_dynamo.views import estimates as view
 from kubectl_dynamo.views.style import Style
 from profiler.points.tables import COLUMNS, FOUND, Table
@@ -159,3 +160,21 @@ def test_an_unknown_model_lists_the_ways_out(run: Run) -> None:
 
 def test_too_few_flags_are_a_usage_error(run: Run) -> None:
     assert run("estimate", "--model", "Qwen/Qwen3-32B").exit_code == 2
+
+
+def test_a_misspelt_column_is_named(run: Run) -> None:
+    Path("points.csv").write_text("model,gpu_sku,islt,ep,note\nQwen/Qwen3-30B-A3B,h200_sxm,2000,1,x\n")
+    result = run("estimate", "-f", "points.csv", "-o", "csv")
+    assert result.stderr.splitlines() == [
+        'Warning: points.csv: column "islt" is kept but not read; did you mean isl?',
+        'Warning: points.csv: column "ep" is kept but not read; did you mean moe_ep?',
+    ]
+
+
+@pytest.mark.parametrize("backend", [str(engine) for engine in ENGINES])
+def test_more_requests_than_fit_are_said_to_be_so(run: Run, backend: str) -> None:
+    for crowd in (600, 900, 2000):  # by rounding, a full engine may seem to run more than fit
+        text = run("estimate", *POINT, "--backend", backend, "--concurrency", str(crowd)).stdout
+        assert f"of {crowd:,} in flight" in text
+        assert "wait for a place" in text
+    assert "in the KV cache" in run("estimate", *POINT, "--backend", backend).stdout

@@ -33,6 +33,10 @@ def test_wide_names_the_source_of_every_line(run: Run) -> None:
     assert "data sheet" in sources
 
 
+def test_a_gpu_that_the_api_cannot_ask_for_is_named(run: Run) -> None:
+    assert "The API has no SKU for b300_sxm" in " ".join(run("gpus").stdout.split())
+
+
 def test_as_data(run: Run) -> None:
     rows = {row["sku"]: row for row in json.loads(run("gpus", "-o", "json").stdout)}
     assert rows["t4"]["bf16_flops"] == 0

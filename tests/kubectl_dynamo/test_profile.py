@@ -134,6 +134,12 @@ def test_a_gpu_with_two_form_factors_has_to_be_named_in_full(run: Run) -> None:
     assert "'H100' is two GPUs: say h100_sxm or h100_pcie" in result.stderr
 
 
+def test_a_gpu_that_only_estimates_know_is_said_to_be_one(run: Run) -> None:
+    result = run("profile", "--model", "m", "--gpu", "b300_sxm", "--gpus", "8")
+    assert result.exit_code == 2
+    assert "a request cannot name b300_sxm: the API has no such SKU" in result.stderr
+
+
 def test_an_unknown_gpu_is_a_usage_error_with_the_nearest(run: Run) -> None:
     result = run("profile", "--model", "m", "--gpu", "h200_smx", "--gpus", "8")
     assert result.exit_code == 2
