@@ -34,10 +34,10 @@ def measured_option(command: F) -> F:
 
 
 def read(given: Sequence[str], **rest: Any) -> Measurements | None:
-    """The measurements of all files, None without any; `rest` is for `profiler.points.measured.read`."""
+    """The measurements of all files, None without any; `rest` is for `profiler.points.measured_files.read`."""
     if not given:
         return None
-    from profiler.points import measured  # numpy, only when there is something to compute
+    from profiler.points import measured_files  # numpy, only when there is something to compute
 
     files: dict[str, bytes] = {}
     cells: dict[str, Mapping[str, str]] = {}
@@ -47,7 +47,7 @@ def read(given: Sequence[str], **rest: Any) -> Measurements | None:
         if source in files:
             raise InputError(f"{source}: is given twice as --measured", "each of its points would count twice")
         files[source], cells[source] = content(path), own
-    return measured.read(files, cells=cells, **rest)
+    return measured_files.read(files, cells=cells, **rest)
 
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:

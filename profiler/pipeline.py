@@ -6,7 +6,7 @@ No clock, randomness, file or network in here: the same request and model give b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -176,9 +176,8 @@ def _operations(
     running = float(found.engines.concurrency[found.engine[chosen.row]])
     if winner.mode == "agg":  # some of those in flight wait, or are prefilled
         running = metrics.request_rate * workload.osl * metrics.itl_ms / 1000 / worker.replicas  # Little's law
-    layout = worker.layout
     points = estimate.Points.of(
-        **{name: getattr(layout, name) for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")},
+        **asdict(worker.layout),
         isl=workload.isl,
         osl=workload.osl,
         concurrency=max(running, 1.0),

@@ -6,8 +6,8 @@ GiB, rates tokens/s or requests/s; every number is finite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal
 
 import msgspec
 
@@ -42,6 +42,9 @@ class Layout:
         else:
             name = f"TP{self.tp}"
         return f"{name}PP{self.pp}" if self.pp > 1 else name
+
+
+LAYOUT: Final = tuple(dimension.name for dimension in fields(Layout))  # the columns of a layout in any table
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from crds.errors import DynamoError
 from crds.fields import did_you_mean
-from crds.skus import sku_of
+from crds.skus import AMBIGUOUS, sku_of
 from crds.vocabulary import ENGINES
 from profiler import estimate, hardware, models
 from profiler.estimate import TOO_LARGE, FloatArray, Points
@@ -218,6 +218,9 @@ def _invalid(text: str, error: ValueError) -> str:
 def gpu_of(text: str) -> Gpu:
     """The GPU of a SKU or of a product name (`H200-SXM5-141GB`). Raises InputError, ValueError where it is empty."""
     sku = _required(text).lower()
+    if sku in AMBIGUOUS:
+        both = " or ".join(known for known in hardware.skus() if known.startswith(f"{sku}_"))
+        raise InputError(f'"{text}" is two GPUs: say {both}')
     if sku not in hardware.skus() and "_" not in sku:
         sku = sku_of(text) or sku
     return hardware.gpu(sku)

@@ -6,8 +6,9 @@ from typing import Final
 
 from profiler.estimate import REASONS, Points, Reason
 from profiler.points.questions import Question
+from profiler.profile import LAYOUT
 
-COLUMNS: Final = ("tp", "pp", "dp", "moe_tp", "moe_ep", "isl", "osl")
+COLUMNS: Final = (*LAYOUT, "isl", "osl")
 DETAILS: Final = {
     Reason.CONTEXT: "{model.context:,} tokens",
     Reason.WEIGHTS: "{weights:,.0f} GiB in all, on {gpus:,.0f} x {room:,.0f} GiB",

@@ -12,7 +12,7 @@ from crds.vocabulary import Backend
 from profiler import estimate
 from profiler.estimate import Estimates, Points
 from profiler.points.questions import Mode, Question
-from profiler.profile import Layout, Role
+from profiler.profile import LAYOUT, Layout, Role
 from profiler.search.columns import Engines, FloatColumn
 from profiler.search.layouts import Shape, allowed
 
@@ -81,8 +81,7 @@ class Scope:
         which = np.repeat(np.arange(len(sizes)), np.array([len(size) for size in sizes], dtype=np.int64))
         in_flight = np.concatenate(sizes) if sizes else np.zeros(0)
         shape = {
-            name: np.array([getattr(layout, name) for layout in layouts], dtype=np.int64)[which]
-            for name in ("tp", "pp", "dp", "moe_tp", "moe_ep")
+            name: np.array([getattr(layout, name) for layout in layouts], dtype=np.int64)[which] for name in LAYOUT
         }
         points = Points.of(**shape, isl=workload.isl, osl=workload.osl, concurrency=in_flight)
         asked = question(self.request, self.model, self.backend, role)

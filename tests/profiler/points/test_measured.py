@@ -12,7 +12,7 @@ from crds.errors import InputError
 from profiler.estimate import Points
 from profiler.hardware import gpu
 from profiler.models import load
-from profiler.points import measured
+from profiler.points import measured_files
 from profiler.points.measured import Measurement, Measurements
 from profiler.points.questions import Question
 from profiler.profile import Layout
@@ -37,7 +37,7 @@ def measurements(*rows, **defaults):
             ")", ""
         )
         lines.append(f"{MODEL},h200_sxm,{at['tp']},{at['isl']},{at['osl']},{at['concurrency']},{times}")
-    return measured.read({"m.csv": "\n".join(lines).encode()}, defaults=defaults)
+    return measured_files.read({"m.csv": "\n".join(lines).encode()}, defaults=defaults)
 
 
 def shift(found, question=QUESTION, **change):
@@ -142,7 +142,7 @@ def test_one_metric_alone_shifts_that_metric_alone():
     before = estimated()[1]
     text = f"concurrency,itl_ms\n16,{before.itl_ms[0] * 1.5}\n"
     defaults = {"model": MODEL, "gpu_sku": "h200_sxm", **{name: str(value) for name, value in POINT.items()}}
-    found = measured.read({"m.csv": text.encode()}, defaults=defaults)
+    found = measured_files.read({"m.csv": text.encode()}, defaults=defaults)
     ttft, itl, _ = shift(found)
     assert (ttft, itl) == (1.0, pytest.approx(1.5**0.75))
 
@@ -174,7 +174,7 @@ def test_one_metric_alone_shifts_that_metric_alone():
 )
 def test_what_cannot_be_used_is_said(text, complaint):
     with pytest.raises(InputError) as caught:
-        measured.read({"m.csv": text.encode()})
+        measured_files.read({"m.csv": text.encode()})
     assert complaint in str(caught.value)
 
 
@@ -194,13 +194,13 @@ def export(**change):
 
 
 def test_aiperfs_export_is_a_measurement_at_its_own_lengths_and_load():
-    found = measured.read({"a.json": export()}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
+    found = measured_files.read({"a.json": export()}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
     assert shift(found)[1] == pytest.approx(1.5**0.75)  # 2 requests/s of 8 s each: 16 in flight, steady
 
 
 def test_aiperfs_fixed_concurrency_is_a_closed_loop():
     closed = export(input_config={"loadgen": {"concurrency": 16}})
-    found = measured.read({"a.json": closed}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
+    found = measured_files.read({"a.json": closed}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
     _, at_steady = estimated()
     closed_loop = Question(load(MODEL), gpu("h200_sxm"), "vllm", arrival="closed").estimate(Points.of(**POINT))
     wanted = (at_steady.ttft_ms[0] * 1.5 / closed_loop.ttft_ms[0]) ** 0.65
@@ -210,24 +210,24 @@ def test_aiperfs_fixed_concurrency_is_a_closed_loop():
 def test_units_of_aiperf_are_heeded():
     _, at = estimated()
     seconds = export(inter_token_latency={"unit": "sec", "avg": float(at.itl_ms[0]) * 1.5e-3})
-    found = measured.read({"a.json": seconds}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
+    found = measured_files.read({"a.json": seconds}, defaults={"gpu_sku": "h200_sxm", "tp": "2"})
     assert shift(found)[1] == pytest.approx(1.5**0.75)
 
 
 def test_aiperfs_run_of_another_model_is_not_one_of_the_model_that_is_asked_about():
     other = export(input_config={"endpoint": {"model_names": ["Qwen/Qwen3-14B"]}, "loadgen": {"concurrency": 16}})
-    found = measured.read({"a.json": other}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
+    found = measured_files.read({"a.json": other}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
     assert shift(found) == (1.0, 1.0, 1.0)
     served_as = export(input_config={"endpoint": {"model_names": ["my-model"]}, "loadgen": {"concurrency": 16}})
     with pytest.raises(InputError, match=r"say which model it is: --measured a\.json,model=NAME"):
-        measured.read({"a.json": served_as}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
+        measured_files.read({"a.json": served_as}, defaults={"model": MODEL, "gpu_sku": "h200_sxm", "tp": "2"})
 
 
 def test_what_stands_beside_a_file_holds_for_all_of_its_rows():
     text = "model,gpu_sku,tp,isl,osl,concurrency,itl_ms\nserved,h200_sxm,,2000,500,16,{}\n"
     _, before = estimated()
     files = {"m.csv": text.format(before.itl_ms[0] * 1.5).encode()}
-    found = measured.read(files, cells={"m.csv": {"model": MODEL, "tp": "2"}})
+    found = measured_files.read(files, cells={"m.csv": {"model": MODEL, "tp": "2"}})
     assert shift(found)[1] == pytest.approx(1.5**0.75)
 
 
@@ -235,16 +235,16 @@ def test_a_column_that_is_required_must_be_said_somewhere():
     text = f"itl_ms,tp\n{estimated()[1].itl_ms[0]},2\n".encode()
     defaults = {"model": MODEL, "gpu_sku": "h200_sxm"}
     with pytest.raises(InputError, match=r"m\.csv: does not say the concurrency of what was measured"):
-        measured.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"))
+        measured_files.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"))
     cells = {"m.csv": {"concurrency": "16"}}
-    assert measured.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"), cells=cells).systems
+    assert measured_files.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"), cells=cells).systems
 
 
 def test_a_model_and_a_gpu_that_are_known_already_are_not_looked_up():
     private = replace(load(MODEL), name="team/private")
     small = gpu("h200_sxm", vram_mb=100_000)
     text = f"itl_ms,tp,isl,osl,concurrency\n{estimated()[1].itl_ms[0] * 1.5},2,2000,500,16\n".encode()
-    found = measured.read(
+    found = measured_files.read(
         {"m.csv": text},
         defaults={"model": "team/private", "gpu_sku": "h200_sxm"},
         models={"team/private": private},

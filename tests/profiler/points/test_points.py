@@ -15,7 +15,7 @@ from profiler import estimate
 from profiler.estimate import Points
 from profiler.hardware import gpu
 from profiler.models import load
-from profiler.points import answers, cells, measured, tables
+from profiler.points import answers, cells, measured_files, tables
 
 DENSE, MOE, MLA = "Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-R1"
 HEADER = ",".join(tables.COLUMNS)
@@ -233,7 +233,7 @@ def test_measurements_shift_what_a_rate_keeps_in_flight():
     slow = f"model,gpu_sku,tp,concurrency,itl_ms\n{DENSE},h200_sxm,2,16,40\n".encode()
     table = tables.read(asked.encode(), "x")
     plain, shifted = (
-        answers.answers(cells.understand(table), known)[0] for known in (None, measured.read({"m.csv": slow}))
+        answers.answers(cells.understand(table), known)[0] for known in (None, measured_files.read({"m.csv": slow}))
     )
     assert shifted.points.concurrency[0] > plain.points.concurrency[0]
     assert shifted.estimates.requests_per_s[0] == pytest.approx(1)
@@ -242,7 +242,7 @@ def test_measurements_shift_what_a_rate_keeps_in_flight():
 def test_a_measurement_at_a_rate_beyond_the_engine_is_refused_by_what_it_sustains():
     over = f"model,gpu_sku,tp,request_rate,itl_ms\n{DENSE},h200_sxm,2,100,20\n".encode()
     with pytest.raises(InputError, match="row 1 has no estimate") as refused:
-        measured.read({"m.csv": over})
+        measured_files.read({"m.csv": over})
     assert "sustains no more than" in refused.value.why
 
 
