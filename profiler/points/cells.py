@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from crds.errors import DynamoError
+from crds.errors import DynamoError, InputError
 from crds.fields import did_you_mean
 from crds.skus import AMBIGUOUS, sku_of
 from crds.vocabulary import ENGINES

@@ -171,6 +171,16 @@ def test_a_misspelt_column_is_named(run: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["H100", "a100"])
+def test_a_gpu_with_two_form_factors_has_to_be_named_in_full(run: Run, name: str) -> None:
+    found = run("estimate", "--model", "Qwen/Qwen3-32B", "--gpu", name)
+    assert found.exit_code == 1
+    assert f'"{name}" is two GPUs: say {name.lower()}_sxm or {name.lower()}_pcie' in found.stderr
+    Path("points.csv").write_text(f"model,gpu_sku\nQwen/Qwen3-32B,{name}\n")
+    (row,) = json.loads(run("estimate", "-f", "points.csv", "-o", "json").stdout)
+    assert row["reason"].startswith(f'gpu_sku: "{name}" is two GPUs')
+
+
 @pytest.mark.parametrize("backend", [str(engine) for engine in ENGINES])
 def test_more_requests_than_fit_are_said_to_be_so(run: Run, backend: str) -> None:
     for crowd in (600, 900, 2000):  # by rounding, a full engine may seem to run more than fit
