@@ -69,7 +69,7 @@ def profile(
     chosen = _chosen(request, model, found)
     tell(v.ProfilingPhase.GENERATING_DGD, f"Generating the deployment of {chosen.winner.label}")
     generated = generate.documents(request, model, chosen.winner, measurements)
-    measured = calibration.calibration(request, model, measurements, found, chosen) if measurements else None
+    measured = calibration.effect(request, model, measurements, found, chosen) if measurements else None
     complete = Profile(
         asked=_asked(request),
         searched=chosen.searched,

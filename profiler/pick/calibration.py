@@ -28,20 +28,23 @@ def unused(request: Request, model: Model, measurements: Measurements) -> tuple[
 
     Raises InputError where none is.
     """
-    asked = [question(request, model, backend, "worker") for backend in request.backends]
-    of_request = [one for each in asked for one in measurements.of_system(each)]
-    everything = [one for members in measurements.systems.values() for one in members]
-    kept = {id(one) for one in of_request}
-    others = [one for one in everything if id(one) not in kept]
+    asked = _questions(request, model)
+    used, others = measurements.used(asked), measurements.unused(asked)
     if not others:
         return ()
     named = [f"{one.measurement.source} is of {_difference(one, asked)}" for one in others[:MOST_NAMED]]
     more = [f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else []
     text = "; ".join(named + more)
-    if not of_request:
+    if not used:
         advice = "measure what you ask about, or profile without --measured"
         raise InputError("nothing that was measured is of what is asked about", text, advice)
-    return (f"{len(others)} of {len(everything)} measurements are of something else and not used: {text}",)
+    total = len(used) + len(others)
+    return (f"{len(others)} of {total} measurements are of something else and not used: {text}",)
+
+
+def _questions(request: Request, model: Model) -> list[Question]:
+    """One for each system of the request: what is measured of an engine in one role corrects it in all."""
+    return [question(request, model, backend, "worker") for backend in request.backends]
 
 
 def _difference(one: Compared, asked: list[Question]) -> str:
@@ -60,12 +63,9 @@ def _difference(one: Compared, asked: list[Question]) -> str:
     return ", ".join(parts) or f"another checkpoint of {of.model.name}"
 
 
-def calibration(
-    request: Request, model: Model, measurements: Measurements, found: Candidates, chosen: Pick
-) -> Calibration:
+def effect(request: Request, model: Model, measurements: Measurements, found: Candidates, chosen: Pick) -> Calibration:
     """What measurements of the request's systems changed: the times of the pick, and which one it is."""
-    asked = [question(request, model, backend, "worker") for backend in request.backends]
-    used = tuple(_measured(one) for each in asked for one in measurements.of_system(each))
+    used = tuple(_measured(one) for one in measurements.used(_questions(request, model)))
     engine, prefill = int(found.engine[chosen.row]), int(found.prefill[chosen.row])
 
     def factor(metric: str, worker: Worker, row: int) -> float:

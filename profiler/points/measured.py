@@ -87,6 +87,15 @@ class Measurements:
         """What was measured of the system of a question, in any layout, mode and load."""
         return self.systems.get(_system(question), ())
 
+    def used(self, questions: Sequence[Question]) -> list[Compared]:
+        """What was measured of the systems of some questions, in their order."""
+        return [one for question in questions for one in self.of_system(question)]
+
+    def unused(self, questions: Sequence[Question]) -> list[Compared]:
+        """What was measured of other systems."""
+        asked = {_system(question) for question in questions}
+        return [one for system, members in self.systems.items() if system not in asked for one in members]
+
     def correction(self, question: Question) -> Correction:
         """What it says about a question; neutral where its system was not measured."""
         compared = self.of_system(question)
