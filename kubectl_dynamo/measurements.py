@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from crds.errors import InputError
-from crds.fields import did_you_mean
 from kubectl_dynamo.inputs import source_of
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def read(given: Sequence[str], **rest: Any) -> Measurements | None:
 
 def _parts(text: str) -> tuple[str, dict[str, str]]:
     """`run.json,tp=4` as a path and cells. Commas in the name of a file are left alone."""
-    from profiler.points.tables import COLUMNS
+    from profiler.points.tables import COLUMNS, meant
 
     path, *rest = re.split(r",(?=\w+=)", text)
     cells = {name: value for name, _, value in (part.partition("=") for part in rest)}
@@ -61,7 +60,7 @@ def _parts(text: str) -> tuple[str, dict[str, str]]:
             advice = f"write {name}=VALUE or leave it out"
             raise InputError(f"--measured {text}: says nothing after {name}=", next=advice)
         if name not in COLUMNS:
-            near = did_you_mean(name, COLUMNS)
+            near = meant(name)
             hint = f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"
             raise InputError(f'--measured {text}: no column is called "{name}"', next=hint)
     return path, cells

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Final
 
 from crds.errors import InputError
-from crds.fields import did_you_mean
 from profiler.estimate import Points
 from profiler.hardware import Gpu
 from profiler.models import Model
@@ -77,11 +76,9 @@ def _table(data: bytes, source: str, given: Mapping[str, str]) -> Table:
 def _check(table: Table, source: str, given: Mapping[str, str], required: Sequence[str]) -> None:
     if not len(table):
         raise InputError(f"{source}: has a header and no measurement")
-    absent = [name for name in (*tables.COLUMNS, *METRICS) if name not in table.names]
-    for name in sorted(set(table.names) - {*tables.COLUMNS, *tables.FOUND}):
-        near = did_you_mean(name, absent)
-        if near:  # whose value would silently be another one
-            raise InputError(f'{source}: a column is called "{name}"', next=f"did you mean {near}?")
+    for name, meant in tables.misspelt(table, (*tables.COLUMNS, *METRICS)).items():
+        # Its value would silently be another one, and every estimate be corrected by it.
+        raise InputError(f'{source}: a column is called "{name}"', next=f"did you mean {meant}?")
     for name in required:
         if not all(table.column(name, given.get(name, ""))):
             raise InputError(

@@ -143,12 +143,17 @@ def _check_header(names: Sequence[str], line: str, source: str, given: Sequence[
         raise InputError(f'{source}: has no column "{missing}"', advice)
 
 
-def misspelt(table: Table) -> dict[str, str]:
-    """Columns that are not read but look as if they were meant to be, with the column that they resemble."""
-    absent = [name for name in COLUMNS if name not in table.names]
+def misspelt(table: Table, known: Sequence[str] = COLUMNS) -> dict[str, str]:
+    """Columns that are not read but look as if they were meant to be, with the one of `known` that they resemble."""
+    absent = [name for name in known if name not in table.names]
     others = [name for name in table.names if name not in COLUMNS and name not in FOUND]
-    near = {name: FLAGS.get(name) or did_you_mean(name, absent) for name in others}
-    return {name: meant for name, meant in near.items() if meant in absent}
+    near = {name: meant(name, absent) for name in others}
+    return {name: column for name, column in near.items() if column in absent}
+
+
+def meant(name: str, known: Sequence[str] = COLUMNS) -> str | None:
+    """The column that is meant by the name of its flag, or nearly by its own; None where there is none."""
+    return FLAGS.get(name) or did_you_mean(name, known)
 
 
 def kept(table: Table) -> list[int]:

@@ -165,6 +165,7 @@ def test_an_engine_that_neither_request_nor_file_names_is_asked_for(run: Run, tm
     [
         (("gone.csv",), "gone.csv: no such file"),
         (("slow.csv,itl=3",), 'no column is called "itl"; did you mean isl?'),
+        (("slow.csv,ep=4",), 'no column is called "ep"; did you mean moe_ep?'),
         (("slow.csv,tp=",), "says nothing after tp="),
         (("slow.csv,tp=x",), "tp: Invalid value: 'x'"),
         (("slow.csv", "slow.csv,tp=8"), "slow.csv: is given twice"),

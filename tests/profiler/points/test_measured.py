@@ -163,6 +163,7 @@ def test_one_metric_alone_shifts_that_metric_alone():
         ('{"inter_token_latency": {"avg": 20, "unit": "weeks"}}', "inter_token_latency.unit: Unsupported value"),
         ('{"inter_token_latency": {"avg": 20, "unit": "ms"}}', "name it with --gpu"),
         ("model,gpu_sku,TP,itl,ttft_ms\nQwen/Qwen3-32B,h200_sxm,2,20,300\n", "did you mean itl_ms?"),
+        ("model,gpu_sku,ep,itl_ms\nQwen/Qwen3-30B-A3B,h200_sxm,2,20\n", "did you mean moe_ep?"),
         ('{"ttft": 3}\n{"ttft": 4}\n', "give AIPerf's profile_export_aiperf.json"),
         (
             "model,gpu_sku,tp,mode,itl_ms\nQwen/Qwen3-32B,h200_sxm,2,prefill,20\n",
