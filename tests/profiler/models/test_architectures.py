@@ -103,12 +103,14 @@ def test_indexers_may_be_shared_by_layers():
 
 
 @pytest.mark.parametrize("name", catalogue.names())
-def test_shares_of_the_kinds_of_layers_sum_to_one(name):
+def test_each_kind_of_layers_has_its_share_of_the_whole(name):
     model = load(name)
+    for span, kind in zip(model.spans, model.kinds, strict=True):
+        assert (span.seen, span.kept) == (kind.seen, kind.kept)
+        assert span.kv_share * model.kv_elements_per_token == pytest.approx(kind.kv_per_position, abs=1)
+        assert span.flops_share * model.attention_flops_per_position == pytest.approx(kind.flops_per_position)
     growing = [span for span in model.spans if not (model.compressed and span.kept < float("inf"))]
     assert sum(span.kv_share for span in growing) == pytest.approx(1)
-    assert sum(span.flops_share for span in growing) == pytest.approx(1)
-    assert all(share >= -1e-12 for span in growing for share in (span.kv_share, span.flops_share))
 
 
 @pytest.mark.parametrize(
