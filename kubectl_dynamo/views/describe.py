@@ -13,6 +13,7 @@ from typing import Any
 
 from crds import vocabulary as v
 from crds.fields import get
+from kubectl_dynamo.views import pick
 from kubectl_dynamo.views import profile as profile_view
 from kubectl_dynamo.views.numbers import age, count, instant, number
 from kubectl_dynamo.views.style import STATE_COLORS, Color, State, Style
@@ -46,7 +47,7 @@ def page(story: Story, now: datetime, style: Style) -> str:
     sections.append(profile_view.section("Progress", _progress(status, now, style), style))
     if story.profile:
         sections.append(profile_view.section("Found", profile_view.searched(story.profile.searched, style), style))
-        sections.append(profile_view.section("Chosen", profile_view.pick(story.profile, style), style))
+        sections.append(profile_view.section("Chosen", pick.page(story.profile, style), style))
         sections += profile_view.trades(story.profile, style)
     elif chosen := get(status, "profilingResults.selectedConfig"):
         sections.append(profile_view.section("Chosen", _selected(chosen, status, style), style))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from kubectl_dynamo.views import explain, pareto, profile
+from kubectl_dynamo.views import explain, pareto, pick, profile
 from kubectl_dynamo.views.browser import SCRIPT, STYLE
 from kubectl_dynamo.views.explain import FLOORS, bought_with
 from kubectl_dynamo.views.numbers import number, percent
@@ -33,7 +33,7 @@ def _whole(found: Profile) -> str:
     state = "ok" if found.sla_met else "bad"
     parts = [
         f'<h1 class="{state}">{escape(verdict)}</h1>',
-        f"<p><b>{escape(found.pick.label)}</b></p><p>{escape(profile.sentence(found.why))}</p>",
+        f"<p><b>{escape(found.pick.label)}</b></p><p>{escape(pick.sentence(found.why))}</p>",
         *(f'<p class="bad">{escape(warning)}</p>' for warning in found.warnings),
         _section("Pareto front", _picture([found]) + _aside(found)),
         _section("Pick", _metrics(found) + _workers(found.pick)),
@@ -79,7 +79,7 @@ def _metrics(found: Profile) -> str:
     for name, title, value, interval in values:
         target = targets.get(name)
         limit = f"{'≥' if name in FLOORS else '≤'} {number(target.limit)}" if target else ""
-        said = profile.judged(target, interval)[1] if target else ""
+        said = pick.judged(target, interval)[1] if target else ""
         span = f"{number(interval.low)} – {number(interval.high)}" if interval else ""
         rows.append((title, value, span, limit, said))
     return _table(("metric", "estimate", "80% interval", "asked", "verdict"), rows)
@@ -99,7 +99,7 @@ def _measured(found: Profile, calibration: Calibration) -> str:
         times = (one.ttft_ms, one.ttft_ms_estimated, one.itl_ms, one.itl_ms_estimated)
         engine = explain.engine(one)
         rows.append((engine, one.isl, one.osl, one.concurrency, *(time or "" for time in times), one.source))
-    return f"<p>{escape(profile.measured(found, calibration))}</p>{_table(columns, rows)}"
+    return f"<p>{escape(pick.measured(found, calibration))}</p>{_table(columns, rows)}"
 
 
 def _trades(found: Profile) -> str:

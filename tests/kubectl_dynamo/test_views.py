@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kubectl_dynamo.views import describe, html, pareto, profile
+from kubectl_dynamo.views import describe, html, pareto, pick, profile
 from kubectl_dynamo.views.chart import ticks
 from kubectl_dynamo.views.numbers import age, count, number
 from kubectl_dynamo.views.style import Style
@@ -69,7 +69,7 @@ def test_a_report_with_measurements(width: int) -> None:
 )
 def test_what_measurements_changed_is_a_sentence(change: dict[str, Any], told: str) -> None:
     assert MEASURED.calibration
-    assert told in profile.measured(MEASURED, replace(MEASURED.calibration, **change))
+    assert told in pick.measured(MEASURED, replace(MEASURED.calibration, **change))
 
 
 def test_a_page_shows_what_was_measured() -> None:
@@ -120,7 +120,7 @@ def test_wide_shows_the_whole_front_and_every_alternative() -> None:
 
 
 def test_an_interval_that_crosses_its_limit_is_only_likely_met() -> None:
-    verdicts = [line for line in profile.pick(MET, Style(80)).splitlines() if "ITL" in line]
+    verdicts = [line for line in pick.page(MET, Style(80)).splitlines() if "ITL" in line]
     assert "likely met; limits the pick" in verdicts[-1]
 
 
