@@ -1,4 +1,4 @@
-"""What a TAB offers from the cluster and the kubeconfig: names of requests, namespaces, contexts, clusters, users."""
+"""What a TAB offers: what the cluster has, names in the kubeconfig, models and GPUs that can be estimated."""
 
 from __future__ import annotations
 
@@ -48,6 +48,20 @@ def global_values(ctx: click.Context, field: str, incomplete: str) -> list[Compl
 
         return [CompletionItem(incomplete, type="file")]
     return []
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Names of the catalogue."""
+    from profiler.models import catalogue  # loaded on TAB only
+
+    return _items(catalogue.names(), incomplete)
+
+
+def gpus(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """SKUs that can be estimated."""
+    from profiler import hardware  # loaded on TAB only
+
+    return _items(hardware.skus(), incomplete)
 
 
 def _asked(ctx: click.Context, question: Callable[[Cluster], Any]) -> list[str]:

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
 
 from crds import vocabulary as v
 from crds.errors import InputError, ProfileError
+from kubectl_dynamo import suggestions
 from kubectl_dynamo.inputs import source_of
 from kubectl_dynamo.measurements import content, measured_option
 from kubectl_dynamo.measurements import read as read_measurements
@@ -57,20 +57,13 @@ POINT_FLAGS: Final = (
 )
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-    if param.name == "gpu_sku":
-        values: tuple[str, ...] = v.GPU_SKUS
-    else:
-        from profiler.models import catalogue  # loaded on TAB only
-
-        values = catalogue.names()
-    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+COMPLETIONS: Final = {"model": suggestions.models, "gpu_sku": suggestions.gpus}
 
 
 def _point_options(command: Any) -> Any:
     for flag in reversed(POINT_FLAGS):
-        completes: dict[str, Any] = {"shell_complete": _complete} if flag.column in {"model", "gpu_sku"} else {}
-        command = click.option(flag.name, flag.column, type=flag.type, help=flag.help, **completes)(command)
+        offers = COMPLETIONS.get(flag.column)
+        command = click.option(flag.name, flag.column, type=flag.type, help=flag.help, shell_complete=offers)(command)
     return command
 
 

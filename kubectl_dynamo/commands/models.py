@@ -7,9 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from crds.errors import InputError, UnknownModel
+from kubectl_dynamo import suggestions
 from kubectl_dynamo.options import Output, global_options
 from kubectl_dynamo.session import show, style
 
@@ -17,14 +17,8 @@ if TYPE_CHECKING:
     from profiler.models import Model
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
-    from profiler.models import catalogue  # loaded on TAB only
-
-    return [CompletionItem(name) for name in catalogue.names() if name.startswith(incomplete)]
-
-
 @click.command()
-@click.argument("words", metavar="[NAME | WORD...]", nargs=-1, shell_complete=_complete)
+@click.argument("words", metavar="[NAME | WORD...]", nargs=-1, shell_complete=suggestions.models)
 @click.option("-o", "--output", "form", type=Output(["table", "json"]), default="table", help="Print data")
 @click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
 @global_options

@@ -60,6 +60,12 @@ def test_contexts_come_from_the_kubeconfig(tmp_path: Path, monkeypatch: pytest.M
     assert values("get", "--context", "") == ["dev", "prod"]
 
 
+def test_models_and_gpus_that_can_be_estimated_are_offered() -> None:
+    assert values("estimate", "--gpu", "b") == ["b200_sxm", "b300_sxm"]
+    assert "Qwen/Qwen3-32B-FP8" in values("estimate", "--model", "Qwen/Qwen3-32B")
+    assert values("models", "openai/") == ["openai/gpt-oss-120b", "openai/gpt-oss-20b"]
+
+
 def test_a_cluster_that_hangs_costs_two_seconds_and_no_error(tmp_path: Path) -> None:
     import socket
 
