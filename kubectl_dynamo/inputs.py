@@ -1,4 +1,4 @@
-"""Requests out of files and flags, checked by every rule before anyone acts on them."""
+"""Files that a user names, and requests out of them and of flags, checked by every rule before anyone acts on them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def one_request(path: str) -> dict[str, Any]:
 def source_of(path: str) -> str:
     """How messages call a file."""
     return "standard input" if path == "-" else path
+
+
+def content(path: str) -> bytes:
+    """The bytes of a file (or "-"). Raises InputError."""
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
 
 def new_request(name: str, namespace: str | None = None) -> dict[str, Any]:

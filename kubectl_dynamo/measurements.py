@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from crds.errors import InputError
-from kubectl_dynamo.inputs import source_of
+from kubectl_dynamo.inputs import content, source_of
 
 if TYPE_CHECKING:
     from profiler.points.measured import Measurements
@@ -64,11 +62,3 @@ def _parts(text: str) -> tuple[str, dict[str, str]]:
             hint = f"did you mean {near}?" if near else f"the columns are {', '.join(COLUMNS)}"
             raise InputError(f'--measured {text}: no column is called "{name}"', next=hint)
     return path, cells
-
-
-def content(path: str) -> bytes:
-    """A file's bytes. Raises InputError."""
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error

@@ -10,8 +10,8 @@ import click
 from crds import vocabulary as v
 from crds.errors import InputError, ProfileError
 from kubectl_dynamo import suggestions
-from kubectl_dynamo.inputs import source_of
-from kubectl_dynamo.measurements import content, measured_option
+from kubectl_dynamo.inputs import content, source_of
+from kubectl_dynamo.measurements import measured_option
 from kubectl_dynamo.measurements import read as read_measurements
 from kubectl_dynamo.options import Output, global_options
 from kubectl_dynamo.session import note, show, style

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import click
 
 from crds.errors import InputError
 from crds.kube.kinds import DGDR
 from kubectl_dynamo import suggestions
+from kubectl_dynamo.inputs import content, source_of
 from kubectl_dynamo.options import Output, global_options
 from kubectl_dynamo.session import connect, show, style
 from kubectl_dynamo.views import pareto as view
@@ -66,15 +65,12 @@ def pareto(ctx: click.Context, names: tuple[str, ...], files: tuple[str, ...], f
 
 
 def _from_file(path: str) -> Profile:
-    try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    data = content(path)
     try:
         return Profile.from_json(data)
     except InputError as error:
         advice = "kubectl dynamo profile -f request.yaml -o json > profile.json makes one"
-        raise InputError(f"{path}: is not a profile.json", error.why, advice) from error
+        raise InputError(f"{source_of(path)}: is not a profile.json", error.why, advice) from error
 
 
 def _from_cluster(ctx: click.Context, names: tuple[str, ...]) -> list[Profile]:
