@@ -57,6 +57,9 @@ class Output(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(name) for name in self.formats if name.startswith(incomplete)]
 
 
+online_option = click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
+
+
 class GlobalFlag(NamedTuple):
     """One global flag: its spellings, the field of Overrides that it sets, its type and its help."""
 

@@ -13,7 +13,7 @@ from kubectl_dynamo import suggestions
 from kubectl_dynamo.inputs import content, source_of
 from kubectl_dynamo.measurements import measured_option
 from kubectl_dynamo.measurements import read as read_measurements
-from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.options import Output, global_options, online_option
 from kubectl_dynamo.session import note, show, style
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _point_options(command: Any) -> Any:
 @click.option("-f", "--filename", metavar="FILE", type=click.Path(), help="CSV with one point a row (- for stdin)")
 @click.option("-o", "--output", "form", type=Output(["table", "json", "csv"]), default="table", help="Print data")
 @measured_option
-@click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
+@online_option
 @_point_options
 @global_options
 @click.pass_context

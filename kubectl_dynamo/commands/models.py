@@ -10,7 +10,7 @@ import click
 
 from crds.errors import InputError, UnknownModel
 from kubectl_dynamo import suggestions
-from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.options import Output, global_options, online_option
 from kubectl_dynamo.session import show, style
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("words", metavar="[NAME | WORD...]", nargs=-1, shell_complete=suggestions.models)
 @click.option("-o", "--output", "form", type=Output(["table", "json"]), default="table", help="Print data")
-@click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
+@online_option
 @global_options
 @click.pass_context
 def models(ctx: click.Context, words: tuple[str, ...], form: str, online: bool) -> None:

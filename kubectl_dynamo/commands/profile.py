@@ -19,7 +19,7 @@ from crds.fields import get
 from kubectl_dynamo import inputs
 from kubectl_dynamo.measurements import measured_option
 from kubectl_dynamo.measurements import read as read_measurements
-from kubectl_dynamo.options import Output, global_options
+from kubectl_dynamo.options import Output, global_options, online_option
 from kubectl_dynamo.progress import Progress
 from kubectl_dynamo.session import namespace, show, style
 from kubectl_dynamo.spec_flags import Given, given, merged, spec_options
@@ -44,7 +44,7 @@ FORMS = ("wide", "yaml", "json", "name", "html", "svg")
 @click.option("--output-dir", metavar="DIR", type=click.Path(file_okay=False), help="Where to write the deployment")
 @click.option("--explain", is_flag=True, help="Show what limits the pick, where the time goes, and every alternative")
 @measured_option
-@click.option("--online", is_flag=True, help="Ask the hub about a model that is not in the catalogue")
+@online_option
 @spec_options
 @global_options
 @click.pass_context
