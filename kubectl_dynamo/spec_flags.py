@@ -91,7 +91,12 @@ SPEC_FLAGS: Final = (
     SpecFlag("--gpus", "hardware.totalGpus", int, "GPUs to use at most"),
     SpecFlag("--gpus-per-node", "hardware.numGpusPerNode", int, "GPUs of one node"),
     SpecFlag("--vram-mb", "hardware.vramMb", float, "Memory of one GPU in MiB"),
-    SpecFlag("--interconnect", "hardware.interconnect", str, "Link between GPUs: nvlink, pcie"),
+    SpecFlag(
+        "--interconnect",
+        "hardware.interconnect",
+        str,
+        "Link between GPUs: nvlink, pcie (kept with the request; estimates go by the GPU)",
+    ),
     SpecFlag("--rdma/--no-rdma", "hardware.rdma", bool, "Whether nodes have RDMA"),
     SpecFlag("--model-cache-pvc", "modelCache.pvcName", str, "PVC that holds checkpoints"),
     SpecFlag("--model-cache-path", "modelCache.pvcModelPath", str, "Directory of the checkpoint in the PVC"),

@@ -69,7 +69,9 @@ def _point_options(command: Any) -> Any:
 
 @click.command()
 @click.option("-f", "--filename", metavar="FILE", type=click.Path(), help="CSV with one point a row (- for stdin)")
-@click.option("-o", "--output", "form", type=Output(["table", "json", "csv"]), default="table", help="Print data")
+@click.option(
+    "-o", "--output", "form", type=Output(["table", "json", "csv"]), default="table", help="json, csv: as data"
+)
 @measured_option
 @online_option
 @_point_options

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the requests of every namespace")
 @click.option("-l", "--selector", metavar="LABELS", help="Label selector, as a=b,c!=d")
 @click.option(
-    "-o", "--output", "form", type=Output(["table", "wide", "json", "yaml", "name"], jsonpath=True), default="table"
+    "-o",
+    "--output",
+    "form",
+    type=Output(["table", "wide", "json", "yaml", "name"], jsonpath=True),
+    default="table",
+    help="As kubectl get",
 )
 @click.option("--no-headers", is_flag=True, help="Leave the column titles out")
 @global_options

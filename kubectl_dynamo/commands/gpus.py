@@ -12,7 +12,14 @@ from kubectl_dynamo.session import show, style
 
 
 @click.command()
-@click.option("-o", "--output", "form", type=Output(["table", "wide", "json"]), default="table", help="wide: sources")
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=Output(["table", "wide", "json"]),
+    default="table",
+    help="wide: with links and sources",
+)
 @global_options
 @click.pass_context
 def gpus(ctx: click.Context, form: str) -> None:

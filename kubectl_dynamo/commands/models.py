@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("words", metavar="[NAME | WORD...]", nargs=-1, shell_complete=suggestions.models)
-@click.option("-o", "--output", "form", type=Output(["table", "json"]), default="table", help="Print data")
+@click.option("-o", "--output", "form", type=Output(["table", "json"]), default="table", help="json: as data")
 @online_option
 @global_options
 @click.pass_context

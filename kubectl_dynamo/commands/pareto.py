@@ -28,7 +28,12 @@ from profiler.profile import Profile
     help="A profile.json; may be repeated",
 )
 @click.option(
-    "-o", "--output", "form", type=Output(["picture", "wide", "table", "json", "csv", "svg", "html"]), default="picture"
+    "-o",
+    "--output",
+    "form",
+    type=Output(["picture", "wide", "table", "json", "csv", "svg", "html"]),
+    default="picture",
+    help="A picture with the front's points (wide: all of them), the points alone, or a page for a browser",
 )
 @global_options
 @click.pass_context

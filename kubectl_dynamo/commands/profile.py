@@ -40,7 +40,9 @@ FORMS = ("wide", "yaml", "json", "name", "html", "svg")
     "-f", "--filename", metavar="FILE", type=click.Path(), help="File with the request (- for standard input)"
 )
 @click.option("--name", help="Name of the request, where there is no file")
-@click.option("-o", "--output", "form", type=Output(FORMS), help="Print data, write no file")
+@click.option(
+    "-o", "--output", "form", type=Output(FORMS), help="Print data and write no file; wide: the page with every point"
+)
 @click.option("--output-dir", metavar="DIR", type=click.Path(file_okay=False), help="Where to write the deployment")
 @click.option("--explain", is_flag=True, help="Show what limits the pick, where the time goes, and every alternative")
 @measured_option

@@ -70,6 +70,8 @@ def one(model: Model, needs: Sequence[Need], request: tuple[int, int], style: St
         "The smallest tensor parallel engine, of up to 32 GPUs, that holds the weights and one request of "
         f"{isl:,} + {osl:,} tokens."
     )
+    if any(need.calibrated for need in needs):
+        fits += " Calibrated on: measurements of this model on that GPU with these engines are part of the estimates."
     return "\n\n".join(
         [
             f"{style.bold(model.name)}\n{_shape(model, style)}",
