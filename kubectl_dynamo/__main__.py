@@ -14,8 +14,10 @@ def main() -> None:
     if arguments in ([], ["-h"], ["--help"]):
         _print_help()
         return
-    from kubectl_dynamo.cli import PROGRAM, cli  # help above must not pay for it
-
+    try:
+        from kubectl_dynamo.cli import PROGRAM, cli  # help above must not pay for it
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     cli.main(args=arguments, prog_name=PROGRAM)
 
 
