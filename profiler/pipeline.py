@@ -182,7 +182,7 @@ def _operations(
         osl=workload.osl,
         concurrency=max(running, 1.0),
     )
-    parts = estimate.breakdown(model, request.hardware.gpu, winner.backend, points)
+    parts = estimate.breakdown(model, request.hardware.gpu_in_nodes, winner.backend, points)
     step = {name: significant(factor * column[0]) for name, column in parts.items() if column[0] > 0}
     if winner.mode == "agg" and (rest := significant(metrics.itl_ms - sum(step.values()))) > 0:
         step[PROMPTS] = rest

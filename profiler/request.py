@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crds import vocabulary as v
@@ -56,6 +56,11 @@ class Hardware:
     interconnect: str | None = None
     rdma: bool | None = None
     source: str = "request"
+
+    @property
+    def gpu_in_nodes(self) -> Gpu:
+        """The GPU in nodes of this size, as the estimator must see it: what lies beyond a node is the network."""
+        return replace(self.gpu, gpus_per_node=self.gpus_per_node)
 
 
 @dataclass(frozen=True)

@@ -162,8 +162,7 @@ def _answer(request: Request, measured_files: tuple[str, ...], online: bool) -> 
 
 def _measurements(files: tuple[str, ...], request: Request, model: Model, online: bool) -> Measurements | None:
     """What was measured; the request stands in for what the files leave open, but never for layout and load."""
-    hardware, workload = request.hardware, request.workload
-    gpu = replace(hardware.gpu, gpus_per_node=hardware.gpus_per_node)
+    gpu, workload = request.hardware.gpu_in_nodes, request.workload
     defaults = {
         "model": request.model,
         "gpu_sku": gpu.sku,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,9 +28,8 @@ _MAX_SEQUENCES_PER_GPU: Final = 512  # the engines' own batch limits are of this
 
 
 def question(request: Request, model: Model, backend: Backend, role: Role) -> Question:
-    """What the estimator is asked about engines: on GPUs in nodes of the request's size; beyond is the network."""
-    gpu = replace(request.hardware.gpu, gpus_per_node=request.hardware.gpus_per_node)
-    return Question(model, gpu, str(backend), MODES[role])
+    """What the estimator is asked about the engines of a request."""
+    return Question(model, request.hardware.gpu_in_nodes, str(backend), MODES[role])
 
 
 @dataclass(frozen=True)

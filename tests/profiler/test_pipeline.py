@@ -82,6 +82,13 @@ def test_a_gpu_whose_operations_alone_were_measured_says_so() -> None:
     assert any("l40s" in warning and "single operations" in warning for warning in found.profile.warnings)
 
 
+@pytest.mark.parametrize("per_node", [2, 4, 8])
+def test_the_operations_of_a_step_add_up_to_the_itl_in_nodes_of_any_size(per_node: int) -> None:
+    found = answer(MLA, 64, backend="sglang", per_node=per_node, features={"planner": {}}).profile
+    assert found.pick.workers[-1].layout.gpus >= 8
+    assert sum(found.operations.values()) == pytest.approx(found.pick.metrics.itl_ms, rel=1e-3)
+
+
 def test_a_missed_target_is_a_warning() -> None:
     found = answer(sla={"ttft": 10, "itl": 1})
     assert not found.profile.sla_met
