@@ -33,6 +33,22 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         raise click.BadParameter(f"{value!r} is no duration; write it as 30s, 2m or 1h30m", ctx, param)
 
 
+class Number(click.ParamType):  # type: ignore[type-arg]
+    """A number, whole or not, of what `unit` says; nothing but digits is one: not `500ms`, `4k` or `4,000`."""
+
+    def __init__(self, kind: type[int] | type[float], unit: str = "") -> None:
+        self.kind = kind
+        self.name = unit or ("integer" if kind is int else "float")
+        self._what = f"a {'whole ' if kind is int else ''}number{f' of {unit}' if unit else ''}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        try:
+            return self.kind(value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not {self._what} in plain digits", ctx, param) from None
+
+
 class Output(click.ParamType):  # type: ignore[type-arg]
     """`-o`: one of a command's formats, or `jsonpath=TEMPLATE` where the command takes it."""
 

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from crds import vocabulary as v
 from crds.errors import InputError
 from crds.fields import did_you_mean, get, show
+from kubectl_dynamo.options import Number
 
 F = TypeVar("F", bound=Callable[..., Any])
 _GIVEN: Final = "kubectl_dynamo.spec"
@@ -79,18 +80,23 @@ SPEC_FLAGS: Final = (
     SpecFlag("--image", "image", str, "Image of the profiling Job"),
     SpecFlag("--strategy", "searchStrategy", _choice(v.SearchStrategy), "rapid estimates, thorough measures"),
     SpecFlag("--auto-apply/--no-auto-apply", "autoApply", bool, "Deploy the result at once"),
-    SpecFlag("--isl", "workload.isl", int, "Mean input length in tokens (4000)"),
-    SpecFlag("--osl", "workload.osl", int, "Mean output length in tokens (1000)"),
-    SpecFlag("--request-rate", "workload.requestRate", float, "Load in requests/s"),
-    SpecFlag("--concurrency", "workload.concurrency", float, "Load in requests in flight"),
-    SpecFlag("--ttft", "sla.ttft", float, "Highest time to first token, ms (2000)"),
-    SpecFlag("--itl", "sla.itl", float, "Highest inter-token latency, ms (30)"),
-    SpecFlag("--e2e-latency", "sla.e2eLatency", float, "Highest latency of a request, ms; instead of ttft and itl"),
+    SpecFlag("--isl", "workload.isl", Number(int, "tokens"), "Mean input length in tokens (4000)"),
+    SpecFlag("--osl", "workload.osl", Number(int, "tokens"), "Mean output length in tokens (1000)"),
+    SpecFlag("--request-rate", "workload.requestRate", Number(float), "Load in requests/s"),
+    SpecFlag("--concurrency", "workload.concurrency", Number(float), "Load in requests in flight"),
+    SpecFlag("--ttft", "sla.ttft", Number(float, "ms"), "Highest time to first token, ms (2000)"),
+    SpecFlag("--itl", "sla.itl", Number(float, "ms"), "Highest inter-token latency, ms (30)"),
+    SpecFlag(
+        "--e2e-latency",
+        "sla.e2eLatency",
+        Number(float, "ms"),
+        "Highest latency of a request, ms; instead of ttft and itl",
+    ),
     SpecFlag("--optimize", "sla.optimizationType", _choice(v.OptimizationType), "What to optimise under the SLA"),
     SpecFlag("--gpu", "hardware.gpuSku", Sku(), "GPU: h200_sxm, b200_sxm, ... (kubectl dynamo gpus)"),
-    SpecFlag("--gpus", "hardware.totalGpus", int, "GPUs to use at most"),
-    SpecFlag("--gpus-per-node", "hardware.numGpusPerNode", int, "GPUs of one node"),
-    SpecFlag("--vram-mb", "hardware.vramMb", float, "Memory of one GPU in MiB"),
+    SpecFlag("--gpus", "hardware.totalGpus", Number(int), "GPUs to use at most"),
+    SpecFlag("--gpus-per-node", "hardware.numGpusPerNode", Number(int), "GPUs of one node"),
+    SpecFlag("--vram-mb", "hardware.vramMb", Number(float, "MiB"), "Memory of one GPU in MiB"),
     SpecFlag(
         "--interconnect",
         "hardware.interconnect",

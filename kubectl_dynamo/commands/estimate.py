@@ -13,7 +13,7 @@ from kubectl_dynamo import suggestions
 from kubectl_dynamo.inputs import content, source_of
 from kubectl_dynamo.measurements import measured_option
 from kubectl_dynamo.measurements import read as read_measurements
-from kubectl_dynamo.options import Output, global_options, online_option
+from kubectl_dynamo.options import Number, Output, global_options, online_option
 from kubectl_dynamo.session import note, show, style
 
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ POINT_FLAGS: Final = (
     PointFlag("--quantization", "quantization", str, "Weights: bf16, fp8, int4, mxfp4, nvfp4, ... (as the checkpoint)"),
     PointFlag("--kv-cache-dtype", "kv_cache_dtype", str, "KV cache: bf16 or fp8 (as the checkpoint)"),
     PointFlag("--mode", "mode", _choice(("agg", "prefill", "decode")), "What the engine does (agg: both)"),
-    PointFlag("--tp", "tp", int, "Tensor parallel GPUs (1)"),
-    PointFlag("--pp", "pp", int, "Pipeline stages (1)"),
-    PointFlag("--dp", "dp", int, "Attention data parallel ranks (1)"),
-    PointFlag("--moe-tp", "moe_tp", int, "Ranks that split each expert (tp * dp / ep)"),
-    PointFlag("--ep", "moe_ep", int, "Ranks that experts are spread over (1; with --dp: all)"),
-    PointFlag("--isl", "isl", float, "Mean input length in tokens (4000)"),
-    PointFlag("--osl", "osl", float, "Mean output length in tokens (1000)"),
-    PointFlag("--concurrency", "concurrency", float, "Requests in flight on one engine (1)"),
-    PointFlag("--request-rate", "request_rate", float, "Requests/s to one engine, instead of --concurrency"),
+    PointFlag("--tp", "tp", Number(int), "Tensor parallel GPUs (1)"),
+    PointFlag("--pp", "pp", Number(int), "Pipeline stages (1)"),
+    PointFlag("--dp", "dp", Number(int), "Attention data parallel ranks (1)"),
+    PointFlag("--moe-tp", "moe_tp", Number(int), "Ranks that split each expert (tp * dp / ep)"),
+    PointFlag("--ep", "moe_ep", Number(int), "Ranks that experts are spread over (1; with --dp: all)"),
+    PointFlag("--isl", "isl", Number(float, "tokens"), "Mean input length in tokens (4000)"),
+    PointFlag("--osl", "osl", Number(float, "tokens"), "Mean output length in tokens (1000)"),
+    PointFlag("--concurrency", "concurrency", Number(float), "Requests in flight on one engine (1)"),
+    PointFlag("--request-rate", "request_rate", Number(float), "Requests/s to one engine, instead of --concurrency"),
     PointFlag("--arrival", "arrival", _choice(("steady", "closed", "burst")), "How requests arrive (steady)"),
-    PointFlag("--admission-wait-steps", "admission_wait_steps", float, "Decode steps that admission waits (0)"),
+    PointFlag("--admission-wait-steps", "admission_wait_steps", Number(float), "Decode steps that admission waits (0)"),
 )
 
 

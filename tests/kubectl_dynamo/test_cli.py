@@ -80,6 +80,20 @@ def test_a_wrong_duration_is_refused(text: str) -> None:
         Duration().convert(text, None, None)
 
 
+@pytest.mark.parametrize(
+    ("flag", "text", "told"),
+    [
+        ("--ttft", "500ms", "'500ms' is not a number of ms in plain digits"),
+        ("--isl", "4k", "'4k' is not a whole number of tokens in plain digits"),
+        ("--gpus", "8.5", "'8.5' is not a whole number in plain digits"),
+    ],
+)
+def test_a_number_with_a_unit_is_refused(run: Run, flag: str, text: str, told: str) -> None:
+    result = run("profile", "--model", "m", flag, text)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
 def test_an_unexpected_error_is_one_sentence(run: Run, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "table", lambda *_, **__: {}["columns"])
     result = run("get")
