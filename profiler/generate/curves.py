@@ -7,7 +7,7 @@ length, and a decode step's over running sequences and the tokens that they hold
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,9 +105,7 @@ def mount(service: dict[str, Any], request: Request) -> None:
 
 
 def _points(worker: Worker, **columns: Any) -> Points:
-    layout = worker.layout
-    shape = {"tp": layout.tp, "pp": layout.pp, "dp": layout.dp, "moe_tp": layout.moe_tp, "moe_ep": layout.moe_ep}
-    return Points.of(**shape, **columns)
+    return Points.of(**asdict(worker.layout), **columns)
 
 
 def _spread(low: int, high: int, most: int) -> FloatArray:

@@ -73,7 +73,7 @@ class Deployment:
     @cached_property
     def curves(self) -> dict[str, str] | None:
         """Files that say how the workers perform over their whole range, where that can be estimated."""
-        gpu = self.request.hardware.gpu
+        gpu = self.request.hardware.gpu_in_nodes
         return curves.Engines(self.model, gpu, self.configuration, self.context_tokens, self.measurements).data()
 
     @property

@@ -53,6 +53,16 @@ def test_prefill_points_are_the_estimates(layout: Layout) -> None:
     assert data["prefill_thpt_per_gpu"] == pytest.approx(rates, rel=1e-4)
 
 
+def test_engines_of_several_nodes_are_timed_over_the_network() -> None:
+    usual = {"gpuSku": "h200_sxm", "totalGpus": 32}
+    times = [
+        files(cases.generated("sglang", "disagg", DEP8, model=MOE, features=BY_SLA, hardware=usual | nodes))
+        for nodes in ({"numGpusPerNode": 8}, {"numGpusPerNode": 4})
+    ]
+    near, far = (data["decode_raw_data.json"]["z_itl"] for data in times)
+    assert all(slow > fast for slow, fast in zip(far, near, strict=True))
+
+
 def test_decode_points_hold_together() -> None:
     data = files(cases.generated("vllm", "disagg", TP1, TP4, features=BY_SLA))["decode_raw_data.json"]
     columns = [data[name] for name in ("x_kv_usage", "y_context_length", "z_itl", "z_thpt_per_gpu")]
