@@ -137,7 +137,7 @@ def _many(
 
 def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Measurements | None, online: bool) -> None:
     from profiler import models  # numpy
-    from profiler.points import answers, cells, tables
+    from profiler.points import answers, cells, parts, tables
 
     models.load(given["model"], online=online)  # these two say more of what they do not know than a reason can
     cells.gpu_of(given["gpu_sku"])
@@ -150,20 +150,20 @@ def _one(ctx: click.Context, form: str, given: dict[str, str], measurements: Mea
     why_not = answer.why_not(0)
     if why_not:
         raise ProfileError("this point has no answer", why_not, _advice(given, answer, online))
-    parts = answers.parts(answer)
+    split = parts.Parts.of(answer)
 
     if form == "csv":
         show(tables.to_csv(table, answers.columns(asked, found, 1)))
     elif form == "json":
         row = tables.to_rows(table, answers.columns(asked, found, 1))[0]
-        times = {"decode_step_ms": parts.operations, "first_token_ms": parts.first_token}
-        moved = {"kv_transfer_ms": parts.kv_transfer_ms} if parts.kv_transfer_ms else {}
+        times = {"decode_step_ms": split.operations, "first_token_ms": split.first_token}
+        moved = {"kv_transfer_ms": split.kv_transfer_ms} if split.kv_transfer_ms else {}
         show(json.dumps(row | times | moved, indent=2, ensure_ascii=False))
     else:
         from kubectl_dynamo.views import estimates as view
 
         look = style(ctx)
-        show(view.one(answer, parts, look), look)
+        show(view.one(answer, split, look), look)
     if measurements and not measurements.correction(answer.question).evidence:
         note("Warning: what was measured is of another model, GPU or engine")
 

@@ -11,7 +11,8 @@ from kubectl_dynamo.views.tables import Cell, Column, fields, paragraph, table
 from profiler.profile import LAYOUT, Layout
 
 if TYPE_CHECKING:
-    from profiler.points.answers import Answer, Parts
+    from profiler.points.answers import Answer
+    from profiler.points.parts import Parts
     from profiler.points.tables import Table
 
 WIDEST_BAR = 30

@@ -7,7 +7,8 @@ import numpy as np
 from profiler.estimate import Estimates, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
-from profiler.points.answers import Answer, Parts
+from profiler.points.answers import Answer
+from profiler.points.parts import Parts
 from profiler.points.questions import Question
 from profiler.points.rates import Load
 from profiler.search.needs import Need
