@@ -1,4 +1,7 @@
-"""What the profiler knows of a model: from a directory, the packaged catalogue, or the hub."""
+"""What the profiler knows of a model: from a `directory`, the packaged `catalogue`, or the `hub`.
+
+`config` reads a config.json (`fields`, `layers`, `patterns`, `quantization`) into a `model` of `blocks` and `formats`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ from pathlib import Path
 
 from crds.errors import UnknownModel
 from profiler.models import catalogue, directory
-from profiler.models.blocks import Latent, Linear, Sparse
 from profiler.models.config import from_config
 from profiler.models.model import Model
 
-__all__ = ["Latent", "Linear", "Model", "Sparse", "from_config", "load"]
+__all__ = ["Model", "from_config", "load"]
 
 
 def load(name: str, *, path: str | Path | None = None, online: bool = False) -> Model:

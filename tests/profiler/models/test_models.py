@@ -6,7 +6,8 @@ import re
 import pytest
 
 from crds.errors import InputError, UnknownModel
-from profiler.models import Latent, catalogue, from_config, load
+from profiler.models import catalogue, from_config, load
+from profiler.models.blocks import Latent
 from tests.profiler.models.configs import DEEPSEEK, LLAMA
 
 # Billions of parameters as their publishers state them (safetensors totals; text part of multimodal models).
