@@ -97,11 +97,7 @@ def understand(
 
     `known` are models that were loaded already, by name.
     """
-    texts = {name: table.column(name, (defaults or {}).get(name, "")) for name in (*OF_A_QUESTION, *NUMBERS)}
-    for name, other in (("concurrency", "request_rate"), ("request_rate", "concurrency")):
-        # A row that names its load one way has no use for a default of the other.
-        own = zip(table.column(name), table.column(other), texts[name], strict=True)
-        texts[name] = [cell or ("" if instead else filled) for cell, instead, filled in own]
+    texts = _texts(table, defaults or {})
     faults: dict[int, list[str]] = {row: [fault] for row, fault in table.faults.items()}
     numbers = {}
     for name, rule in NUMBERS.items():
@@ -127,6 +123,16 @@ def understand(
         numbers,
         {row: "; ".join(why) for row, why in faults.items()},
     )
+
+
+def _texts(table: Table, defaults: Mapping[str, str]) -> dict[str, Sequence[str]]:
+    """The cells of each column that is read, or what stands in for them."""
+    texts = {name: table.column(name, defaults.get(name, "")) for name in (*OF_A_QUESTION, *NUMBERS)}
+    for name, other in (("concurrency", "request_rate"), ("request_rate", "concurrency")):
+        # A row that names its load one way has no use for a default of the other.
+        own = zip(table.column(name), table.column(other), texts[name], strict=True)
+        texts[name] = [cell or ("" if instead else filled) for cell, instead, filled in own]
+    return texts
 
 
 def _numbers(name: str, rule: Number, texts: Sequence[str]) -> tuple[FloatArray, list[tuple[int, str]]]:
