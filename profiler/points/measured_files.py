@@ -22,6 +22,7 @@ from profiler.points.tables import Table
 from profiler.profile import LAYOUT, Layout
 
 MOST_LINES: Final = 10_000  # of a file; more are a log of requests, not measured points
+INSTEAD: Final = {"concurrency": "request_rate"}  # columns that say as much as another one
 
 
 def read(
@@ -80,7 +81,8 @@ def _check(table: Table, source: str, given: Mapping[str, str], required: Sequen
         # Its value would silently be another one, and every estimate be corrected by it.
         raise InputError(f'{source}: a column is called "{name}"', next=f"did you mean {meant}?")
     for name in required:
-        if not all(table.column(name, given.get(name, ""))):
+        cells, others = (table.column(column, given.get(column, "")) for column in (name, INSTEAD.get(name, name)))
+        if not all(cell or other for cell, other in zip(cells, others, strict=True)):
             raise InputError(
                 f"{source}: does not say the {name} of what was measured",
                 next=f"add it to the file, or behind its name: --measured {source},{name}=...",

@@ -241,6 +241,13 @@ def test_a_column_that_is_required_must_be_said_somewhere():
     assert measured_files.read({"m.csv": text}, defaults=defaults, required=("tp", "concurrency"), cells=cells).systems
 
 
+def test_a_request_rate_says_as_much_as_a_concurrency():
+    text = "model,gpu_sku,tp,request_rate,itl_ms\n" + f"{MODEL},h200_sxm,2,1,20\n"
+    found = measured_files.read({"m.csv": text.encode()}, required=("tp", "concurrency"))
+    (compared,) = found.of_system(QUESTION)
+    assert compared.measurement.concurrency > 1
+
+
 def test_a_model_and_a_gpu_that_are_known_already_are_not_looked_up():
     private = replace(load(MODEL), name="team/private")
     small = gpu("h200_sxm", vram_mb=100_000)
