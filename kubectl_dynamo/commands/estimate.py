@@ -96,7 +96,7 @@ def estimate(
     kubectl dynamo estimate --model Qwen/Qwen3-32B --gpu h200_sxm --measured profile_export_aiperf.json
     """
     given = {column: _text(value) for column, value in flags.items() if value is not None}
-    if not filename and not {"model", "gpu_sku"} <= set(given):
+    if not filename and not (given.get("model") and given.get("gpu_sku")):
         raise click.UsageError("name a file with -f, or at least --model and --gpu")
 
     measurements = read_measurements(measured_files, defaults=given, online=online)

@@ -40,7 +40,7 @@ def trades(profile: Profile, style: Style) -> list[str]:
 
 def headline(profile: Profile, style: Style) -> str:
     """The verdict in a sentence."""
-    gpus = f"{profile.pick.gpus} of {count(profile.asked.total_gpus, 'GPU')}"
+    gpus = f"{profile.pick.gpus:,} of {count(profile.asked.total_gpus, 'GPU')}"
     if profile.sla_met:
         loaded = any(target.name in FLOORS for target in profile.targets)
         start = " to start with, for the planner to scale" if profile.asked.planner else ""
@@ -86,7 +86,7 @@ def asked_fields(request: Asked) -> list[tuple[str, str]]:
         ("backend", f"{request.backend}, {request.strategy}, for {request.optimization}"),
         (
             "hardware",
-            f"{request.total_gpus}x {request.gpu_sku} ({number(request.gpu_memory_gib)} GiB), "
+            f"{request.total_gpus:,}x {request.gpu_sku} ({number(request.gpu_memory_gib)} GiB), "
             f"{request.gpus_per_node} per node (from {request.hardware_source})",
         ),
         ("workload", f"{request.isl:,} tokens in, {request.osl:,} out{load}"),

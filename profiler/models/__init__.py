@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from crds.errors import UnknownModel
@@ -29,8 +30,8 @@ def load(name: str, *, path: str | Path | None = None, online: bool = False) -> 
     known = catalogue.find(name)
     if known:
         return known
-    if Path(name).is_absolute():
-        raise _unknown(name, "there is no config.json in that directory")
+    if name.startswith(("/", ".")) or (os.path.exists(name) and not online):  # noqa: PTH110 - see _no_checkpoint
+        raise _unknown(name, _no_checkpoint(name))
     if not online:
         raise _unknown(name, "it is not in the packaged catalogue, and the hub was not asked")
     from profiler.models import hub  # urllib, only where the hub is asked
@@ -39,6 +40,15 @@ def load(name: str, *, path: str | Path | None = None, online: bool = False) -> 
         return from_config(name, hub.config(name))
     except hub.HubError as error:
         raise _unknown(name, f"it is not in the packaged catalogue, and {error}") from error
+
+
+def _no_checkpoint(place: str) -> str:
+    """Why a path is no model. pathlib would raise for a text that no path can be."""
+    if os.path.isdir(place):  # noqa: PTH112
+        return "there is no config.json in that directory"
+    if os.path.exists(place):  # noqa: PTH110
+        return f"that is a file; a model is the directory that holds its config.json ({Path(place).parent})"
+    return "there is no such directory"
 
 
 def _unknown(name: str, why: str) -> UnknownModel:

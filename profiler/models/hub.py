@@ -98,7 +98,8 @@ def _json(name: str, file: str) -> dict[str, Any] | None:
             ) from error
         raise HubUnavailable(f"the hub answered {error.code} (try again later)") from error
     except (OSError, ValueError) as error:
-        raise HubUnavailable(f"the hub could not be read ({error})") from error
+        why = getattr(error, "reason", error)  # of urllib's, whose own text is not for people
+        raise HubUnavailable(f"the hub could not be read ({why})") from error
     if not isinstance(loaded, dict):
         raise HubError(f"{file} of {name} is not an object")
     return loaded

@@ -105,7 +105,7 @@ def test_create_from_a_file_completed_by_flags(run: Run, cluster: FakeCluster, r
 def test_create_refuses_every_contradiction_between_flags_and_file(run: Run, request_file: str) -> None:
     result = run("create", "-f", request_file, "--itl", "20", "--gpu", "b200_sxm")
     assert result.exit_code == 1
-    assert "--itl 20.0, but llama.yaml has spec.sla.itl: 50" in result.stderr
+    assert "--itl 20, but llama.yaml has spec.sla.itl: 50" in result.stderr
     assert '--gpu b200_sxm, but llama.yaml has spec.hardware.gpuSku: "h200_sxm"' in result.stderr
     assert "metadata.name: llama" in run("create", "other", "-f", request_file).stderr
 

@@ -160,6 +160,7 @@ def test_an_unknown_model_lists_the_ways_out(run: Run) -> None:
 
 def test_too_few_flags_are_a_usage_error(run: Run) -> None:
     assert run("estimate", "--model", "Qwen/Qwen3-32B").exit_code == 2
+    assert run("estimate", "--model", "Qwen/Qwen3-32B", "--gpu", "").exit_code == 2
 
 
 def test_a_misspelt_column_is_named(run: Run) -> None:

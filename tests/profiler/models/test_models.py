@@ -233,8 +233,9 @@ def test_a_truncated_config_file_is_an_input_error(tmp_path, text):
 
 
 def test_a_name_that_no_path_can_have_is_an_unknown_model():
-    with pytest.raises(UnknownModel):
-        load("x" * 5000)
+    for name in ("x" * 5000, "/" + "x" * 5000):
+        with pytest.raises(UnknownModel):
+            load(name)
 
 
 def test_code_of_a_checkpoint_that_engines_do_not_need_is_no_remote_code():
@@ -246,6 +247,19 @@ def test_weights_are_as_large_as_their_published_files():
     gib = {name: load(name).weight_bytes / 2**30 for name in ("Qwen/Qwen3-8B", "openai/gpt-oss-120b")}
     assert gib["Qwen/Qwen3-8B"] == pytest.approx(15.3, rel=0.02)  # 16.4 GB of safetensors
     assert gib["openai/gpt-oss-120b"] == pytest.approx(60.8, rel=0.05)  # 65.2 GB
+
+
+def test_a_path_that_is_no_checkpoint_says_why(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    for name, why in (
+        (tmp_path / "empty", "there is no config.json in that directory"),
+        (tmp_path / "config.json", "that is a file"),
+        (tmp_path / "nowhere", "there is no such directory"),
+        ("./nowhere", "there is no such directory"),
+    ):
+        with pytest.raises(UnknownModel, match=why):
+            load(str(name))
 
 
 def test_an_unknown_model_lists_the_three_ways_out():
