@@ -127,7 +127,7 @@ class Given(NamedTuple):
         name, _, negative = self.flag.name.partition("/")
         if isinstance(self.value, bool):
             return name if self.value else negative
-        return f"{name} {self.value:g}" if isinstance(self.value, float) else f"{name} {self.value}"
+        return f"{name} {self.value:.15g}" if isinstance(self.value, float) else f"{name} {self.value}"
 
 
 def spec_options(command: F) -> F:
