@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +103,17 @@ def label(document: Mapping[str, Any]) -> str:
 
 
 def dns_name(model: str) -> str:
-    """A name for a request about a model: its last part, lower case, as a DNS label that leaves room for suffixes."""
-    last = model.rstrip("/").rpartition("/")[2].lower()
-    kept = "".join(character if character.isalnum() and character.isascii() else "-" for character in last)
-    return "-".join(part for part in kept.split("-") if part)[:38].rstrip("-") or "request"
+    """A name for a request about a model: its last part, lower case, as a DNS label of whole words.
+
+    Short enough for the names of the deployment's Services, which start with it, and like them with a letter.
+    """
+    from crds.rules.names import COMFORTABLE_NAME
+
+    words = re.findall(r"[a-z0-9]+", model.rstrip("/").rpartition("/")[2].lower())
+    words = list(dropwhile(lambda word: word[0].isdigit(), words))
+    while len(words) > 1 and len("-".join(words)) > COMFORTABLE_NAME:
+        words.pop()
+    return "-".join(words)[:COMFORTABLE_NAME] or "request"
 
 
 def files_under(path: str) -> list[str]:

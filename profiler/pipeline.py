@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from crds import vocabulary as v
 from profiler import estimate, generate, pick, search
-from profiler.pick import calibration, sensitivity
+from profiler.pick import calibration, choice, sensitivity
 from profiler.profile import Asked, Configuration, Profile
 from profiler.request import Request
 from profiler.search import sizing
@@ -80,7 +80,7 @@ def profile(
         frontier=chosen.frontier,
         alternatives=chosen.alternatives,
         cloud=chosen.cloud,
-        warnings=_unique(request.warnings, unused, _of_estimates(request), chosen.warnings, generated.warnings),
+        warnings=_unique(request.warnings, unused, _of_estimates(request, model), chosen.warnings, generated.warnings),
         versions={"kubectl-dynamo": VERSION, "dynamo": v.DEFAULT_IMAGE.rpartition(":")[2]},
         trades=sensitivity.trades(request, find, found, chosen),
         operations=_operations(request, model, found, chosen, measured.itl_factor if measured else 1.0),
@@ -189,7 +189,7 @@ def _operations(
     return dict(sorted(step.items(), key=lambda item: -item[1]))
 
 
-def _of_estimates(request: Request) -> tuple[str, ...]:
+def _of_estimates(request: Request, model: Model) -> tuple[str, ...]:
     """What one should know about where the numbers come from."""
     warnings = []
     if request.strategy is v.SearchStrategy.THOROUGH:
@@ -199,6 +199,9 @@ def _of_estimates(request: Request) -> tuple[str, ...]:
         warnings.append(f"{gpu.sku}: estimates are transferred from other GPUs by data sheet")
     elif not gpu.end_to_end:
         warnings.append(f"{gpu.sku}: estimates follow from measurements of single operations, none end to end")
+    if model.unmeasured:
+        layers = choice.listed(model.unmeasured)
+        warnings.append(f"{model.name}: no measurement had {layers}; see that the engine of your image runs it")
     return tuple(warnings)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from crds import vocabulary as v
 from crds.fields import get
 from crds.rules.context import Context, Mode
-from crds.rules.names import LONGEST_SERVICE, OVERRIDE, override_name, request_name
+from crds.rules.names import LONGEST_SERVICE, MAX_TOGETHER, OVERRIDE, override_name, request_name
 from crds.scalars import reads_as
 
 Document = Mapping[str, Any]
@@ -21,7 +21,6 @@ _LONGEST_SERVICES: Final[dict[str, int]] = {
     v.Backend.SGLANG: len("Frontend"),
     v.Backend.TRTLLM: len("TRTLLMWorker"),
 }
-_MAX_TOGETHER: Final = 45  # DGD plus service name, in the profiler of Dynamo 1.2
 _HUB_REPOSITORY: Final = re.compile(r"(?:^|/)models--[^/]+(?:/snapshots)?/*$")
 _DGD_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
 DGD_SPEC_FIELDS: Final = frozenset(
@@ -91,8 +90,8 @@ def service_names(document: Document, _: Context) -> Iterator[str]:
         yield f"{path}: starts with a digit, but Service names of its deployment must start with a letter"
     backend = get(document, "spec.backend")
     service = _LONGEST_SERVICES.get(backend, LONGEST_SERVICE) if isinstance(backend, str) else LONGEST_SERVICE
-    if len(dgd) + service > _MAX_TOGETHER:
-        yield f"{path}: with a service name over {_MAX_TOGETHER} characters, which Dynamo's profiler refuses"
+    if len(dgd) + service > MAX_TOGETHER:
+        yield f"{path}: with a service name over {MAX_TOGETHER} characters, which Dynamo's profiler refuses"
 
 
 def gpu_unknown(document: Document, context: Context) -> Iterator[str]:

@@ -13,6 +13,8 @@ from crds.rules.context import Context
 Document = Mapping[str, Any]
 
 LONGEST_SERVICE: Final = len("VllmPrefillWorker")
+MAX_TOGETHER: Final = 45  # DGD plus service name, in the profiler of Dynamo 1.2
+COMFORTABLE_NAME: Final = MAX_TOGETHER - LONGEST_SERVICE - len(v.DGD_SUFFIX)  # of a request, whatever its backend
 MAX_DGD_NAME: Final = v.DNS_LABEL_MAX - len("-") - LONGEST_SERVICE
 MAX_NAME: Final = MAX_DGD_NAME - len(v.DGD_SUFFIX)
 MAX_NAME_OF_JOB: Final = v.DNS_LABEL_MAX - len(v.JOB_PREFIX)

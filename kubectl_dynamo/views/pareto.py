@@ -29,8 +29,8 @@ COLUMNS = (
     "provenance",
 )
 OFF_THE_FRONT = (
-    "The pick is off the front: that compares what each GPU gives, whatever the TTFT and the load; the pick is best for "
-    "the request as a whole."
+    "The pick is off the front: that compares what each GPU gives, whatever the TTFT and the load; the pick is best "
+    "for the request as a whole."
 )
 X_LABEL, Y_LABEL = "tokens/s/user (1000 / ITL)", "tokens/s/GPU"
 

@@ -163,6 +163,21 @@ class Model:
         )
 
     @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """Kinds of layers that none of the measurements behind the estimator had, in words."""
+        return tuple(
+            name
+            for name, present in (
+                ("compressed attention", bool(self.compressed)),
+                ("block-sparse attention", bool(self.sparse and not self.latent and not self.compressed)),
+                ("Mamba-2", bool(self.linear and self.linear.rule == "mamba2")),
+                ("Kimi Delta Attention", bool(self.linear and self.linear.rule == "kda")),
+                ("experts in a latent space", bool(self.expert_hidden)),
+            )
+            if present
+        )
+
+    @property
     def kinds(self) -> tuple[Kind, ...]:
         """Layers with a KV cache, by how they look and how far; those that see everything first."""
         if self.compressed:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubectl_dynamo import inputs
 from kubectl_dynamo.progress import CLEAR, Progress
 from profiler.profile import Profile
 from tests.kubectl_dynamo.conftest import REQUEST, Run
@@ -191,3 +192,18 @@ def test_a_request_of_v1alpha1_is_held_against_its_own_rules(run: Run, change: t
 def test_a_request_of_v1alpha1_is_validated_as_it_is(run: Run, tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text(OLD, encoding="utf-8")
     assert run("validate", "-f", "old.yaml").stdout == "old.yaml: dynamographdeploymentrequest/old: ok\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("Qwen/Qwen3-8B", "qwen3-8b"),
+        ("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8", "nvidia-nemotron-3-super"),
+        ("/models/2026-11_Llama 3.1/", "llama-3-1"),
+        ("org/" + "x" * 60, "x" * 24),
+        ("7b-chat", "chat"),
+        ("org/123", "request"),
+    ],
+)
+def test_a_request_without_a_name_takes_one_of_the_model_that_its_services_can_start_with(model, name):
+    assert inputs.dns_name(model) == name

@@ -82,6 +82,19 @@ def test_a_gpu_whose_operations_alone_were_measured_says_so() -> None:
     assert any("l40s" in warning and "single operations" in warning for warning in found.profile.warnings)
 
 
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("deepseek-ai/DeepSeek-V4-Flash", "compressed attention"),
+        ("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8", "Mamba-2 and experts in a latent space"),
+        (MLA, None),
+    ],
+)
+def test_layers_that_nobody_measured_are_named_as_the_image_may_not_run_them(model: str, kind: str | None) -> None:
+    warnings = answer(model, 16, sku="b200_sxm").profile.warnings
+    assert any(f"no measurement had {kind};" in warning for warning in warnings) == bool(kind)
+
+
 @pytest.mark.parametrize("per_node", [2, 4, 8])
 def test_the_operations_of_a_step_add_up_to_the_itl_in_nodes_of_any_size(per_node: int) -> None:
     found = answer(MLA, 64, backend="sglang", per_node=per_node, features={"planner": {}}).profile
