@@ -93,7 +93,10 @@ def _file() -> dict[str, Any]:
 
 
 def step_coefficients(model: Model, gpu: Gpu, engine: str) -> StepCoefficients:
-    """Base values times the factors of the model's precision and attention, the GPU, the engine and the deployment."""
+    """Base values times the factors of the model's precision and attention, the GPU, the engine and the deployment.
+
+    Within what is physically possible, whatever the factors multiply to.
+    """
     groups = {
         "precision": PRECISIONS[model.quantization],
         "family": gpu.family,
@@ -109,7 +112,7 @@ def step_coefficients(model: Model, gpu: Gpu, engine: str) -> StepCoefficients:
         value = row["base"] * own.get(name, 1.0)
         for group, key in groups.items():
             value *= row.get(group, {}).get(key, 1.0)
-        values[name] = value
+        values[name] = _possible(value, row)
     return StepCoefficients(**values)
 
 
@@ -130,7 +133,7 @@ def serving_coefficients(model: Model, gpu: Gpu, engine: str, arrival: Arrival) 
     for field in fields(ServingCoefficients):
         row = rows[field.name]
         base = row["burst"] if arrival == "burst" else row["closed"][engine]
-        values[field.name] = base * own.get(field.name, 1.0)
+        values[field.name] = _possible(base * own.get(field.name, 1.0), row)
     if arrival == "steady":
         values["queue_share"] = 0.0
     return ServingCoefficients(**values)
@@ -171,6 +174,11 @@ def usual_kv_dtype(model: Model, gpu: Gpu) -> KvDtype:
     precision = PRECISIONS[model.quantization]
     eight = (precision == "fp8" and gpu.fp8_flops > 0) or (precision == "fp4" and gpu.fp4_flops > 0)
     return "fp8" if eight else model.kv_dtype
+
+
+def _possible(value: float, row: dict[str, Any]) -> float:
+    low, high = row["limits"]
+    return float(min(max(value, low), high))
 
 
 @lru_cache(maxsize=1024)

@@ -59,8 +59,8 @@ def memory(system: System, points: Points) -> Memory:
         span.kv_share if isinf(span.kept) else span.kv_share * np.minimum(held, span.kept) / held
         for span in system.spans
     )
-    state = system.state_held / held / points.tp
-    index = 0.0 if model.latent else system.index_bytes  # `memory_use` was fitted without the keys of MLA's indexers
-    per_token = (system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards) + index + state) * stage
+    state = model.state_bytes / held / points.tp
+    kv = system.kv_bytes * kept / np.minimum(points.tp, system.kv_shards)
+    per_token = (kv + system.index_bytes + state) * stage
     kv_tokens = points.dp * np.maximum(for_kv, 0.0) / per_token
     return Memory(weights, for_kv, per_token, np.floor(kv_tokens), kv_tokens / held)

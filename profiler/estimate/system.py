@@ -42,7 +42,6 @@ class System:
     index_flops: float
     state_bytes: float  # read and written per step and sequence by linear attention
     state_flops: float
-    state_held: float  # bytes of a request's state in memory
     prefill_flops: float  # per token and visible position (causal half)
     decode_flops: float  # per position
     spans: tuple[Span, ...]  # how far the layers look that share the per-position costs
@@ -89,8 +88,6 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
         index_flops=index_entries * 2 * sparse.heads * sparse.head_dim if sparse else 0.0,
         state_bytes=model.state_bytes * 2,  # read and written
         state_flops=state * 8,
-        # `memory_use` was fitted without the state of the gated delta rule: to count it, that must be fitted again.
-        state_held=model.state_bytes if linear and linear.rule != "gated delta" else 0.0,
         prefill_flops=_prefill_flops(model),
         decode_flops=model.attention_flops_per_position,
         spans=model.spans,

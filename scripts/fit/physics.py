@@ -15,11 +15,13 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from scripts.fit.groups import Column, Group, groups, observed
-from scripts.fit.priors import LEVELS, PRIORS, SERVING, STEP
+from scripts.fit.priors import LEVELS, LIMITS, PRIORS, SERVING, STEP
 from scripts.fit.rows import Measurement
 
 NUDGE = 1e-4  # of a log coefficient, for derivatives
+WALL = 0.005  # by which a resolved log coefficient may pass its limit for the cost of one standard deviation
 Name = tuple[str, str, str]  # coefficient, grouping ("" = all), value
+LOWEST, HIGHEST = (np.log([[LIMITS[name][side]] for name in PRIORS]) for side in (0, 1))
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,14 @@ class Physics:
             total += self.values.get(name, prior.means.get((grouping, keys[grouping]), 0.0))
         return total
 
-    def estimate(self, group: Group, nudge: bool = False) -> tuple[Column, Column]:
-        """Log ITL and log TTFT; with `nudge`, a row each for nothing and for each coefficient raised by NUDGE."""
+    def estimate(self, group: Group, nudge: bool = False, limited: bool = False) -> tuple[Column, Column]:
+        """Log ITL and log TTFT; with `nudge`, a row each for nothing and for each coefficient raised by NUDGE.
+
+        With `limited`, of the coefficients as the estimator uses them: within LIMITS.
+        """
         logs = np.array([self.of(name, group.keys) for name in PRIORS])[:, None]
+        if limited:
+            logs = np.clip(logs, LOWEST, HIGHEST)
         if nudge:
             logs = logs + NUDGE * np.eye(len(PRIORS), len(PRIORS) + 1, 1)
         values = dict(zip(PRIORS, np.exp(logs)[:, :, None], strict=True))
@@ -72,10 +79,49 @@ class Physics:
         """log(measured / estimated) of ITL and TTFT."""
         itl, ttft = observed(measurements)
         for group in groups(measurements):
-            estimated = self.estimate(group)
+            estimated = self.estimate(group, limited=True)
             itl[group.rows] -= estimated[0][0]
             ttft[group.rows] -= estimated[1][0]
         return itl, ttft
+
+
+@dataclass(frozen=True)
+class _Walls:
+    """Resolved log coefficients as `matrix @ x + offsets`, one row each, and how far they are outside of LIMITS."""
+
+    matrix: Column
+    offsets: Column
+    low: Column
+    high: Column
+
+    @classmethod
+    def of(cls, fixed: Physics, names: Sequence[Name], found: Sequence[Group]) -> _Walls:
+        """Of the free `names` beside what is `fixed`, in all of these groups."""
+        without = Physics(fixed.values | dict.fromkeys(names, 0.0))
+        rows: dict[tuple[tuple[int, ...], float], str] = {}
+        index = {name: column for column, name in enumerate(names)}
+        for group in found:
+            for coefficient in PRIORS:
+                terms = [index.get((coefficient, *key)) for key in {"": "", **group.keys}.items()]
+                columns = tuple(column for column in terms if column is not None)
+                if columns:
+                    rows[columns, without.of(coefficient, group.keys)] = coefficient
+        matrix = np.zeros((len(rows), len(names)))
+        for row, (columns, _) in enumerate(rows):
+            matrix[row, columns] = 1.0
+        low, high = np.log([LIMITS[coefficient] for coefficient in rows.values()]).T
+        return cls(matrix, np.array([offset for _, offset in rows]), low, high)
+
+    def passed(self, x: Column) -> Column:
+        """By how much in units of WALL; 0 within."""
+        logs = self.matrix @ x + self.offsets
+        result: Column = (logs - np.clip(logs, self.low, self.high)) / WALL
+        return result
+
+    def slope(self, x: Column) -> Column:
+        """Derivative of `passed`."""
+        result: Column = self.matrix * (self.passed(x) != 0)[:, None] / WALL
+        return result
 
 
 @dataclass(frozen=True)
@@ -90,6 +136,7 @@ class _Problem:
     observed: Column  # ITL, then TTFT
     weights: Column
     loss: Loss
+    walls: _Walls
 
     @classmethod
     def of(
@@ -101,8 +148,11 @@ class _Problem:
     ) -> _Problem:
         names, means, spreads = zip(*priors, strict=True)
         weights = np.repeat([1.0, loss.ttft_weight], len(measurements))
+        weights[len(measurements) :][[row.stalled for row in measurements]] = 0.0
         seen = np.concatenate(observed(measurements))
-        return cls(fixed, list(names), np.array(means), np.array(spreads), groups(measurements), seen, weights, loss)
+        found = groups(measurements)
+        walls = _Walls.of(fixed, names, found)
+        return cls(fixed, list(names), np.array(means), np.array(spreads), found, seen, weights, loss, walls)
 
     def physics(self, x: Column) -> Physics:
         return Physics(self.fixed.values | dict(zip(self.names, (float(value) for value in x), strict=True)))
@@ -114,7 +164,7 @@ class _Problem:
             itl, ttft = physics.estimate(group)
             errors[group.rows], errors[count + group.rows] = itl[0], ttft[0]
         robust, _ = self.loss.soft(errors - self.observed)
-        return np.concatenate([self.weights * robust, (x - self.means) / self.spreads])
+        return np.concatenate([self.weights * robust, (x - self.means) / self.spreads, self.walls.passed(x)])
 
     def jacobian(self, x: Column) -> Column:
         count, physics = len(self.observed) // 2, self.physics(x)
@@ -131,7 +181,7 @@ class _Problem:
                         if (column := index.get((coefficient, grouping, value))) is not None:
                             result[rows, column] += derivative
         result[2 * count + np.arange(len(x)), np.arange(len(x))] = 1 / self.spreads
-        return result
+        return np.concatenate([result, self.walls.slope(x)])
 
     def solved(self, start: Physics | None, steps: int) -> Physics:
         first = self.means

@@ -32,6 +32,39 @@ class Prior:
     freedom: float = 1.0
 
 
+# Between what a resolved value stays, whatever groups and deployments multiply to: no kernel exceeds its GPU's peak, the
+# busiest rank is no less busy than the mean, and what is a factor of four from the usual has another cause. Experts may
+# seem to be read 1.5 times as fast, as popular ones let real batches touch fewer of them than even routing does.
+LIMITS: dict[str, tuple[float, float]] = {
+    "dense_compute": (0.1, 1.0),
+    "dense_bandwidth": (0.2, 1.0),
+    "expert_compute": (0.04, 1.0),
+    "expert_bandwidth": (0.2, 1.5),
+    "expert_imbalance": (1.0, 2.0),
+    "decode_bandwidth": (0.15, 1.0),
+    "decode_compute": (0.15, 1.0),
+    "prefill_compute": (0.12, 1.0),
+    "hop_us": (0.5, 30.0),
+    "link_efficiency": (0.1, 1.0),
+    "exchange_us": (3.0, 60.0),
+    "link_sharing": (0.0, 2.0),
+    "kernel_us": (1.2, 20.0),
+    "streamed_bytes": (4.0, 64.0),
+    "host_ms": (0.05, 1.2),
+    "host_request_ms": (0.003, 0.15),
+    "memory_use": (0.8, 0.98),
+    "data_parallel_stall": (0.04, 1.0),
+    "admission": (0.25, 1.5),
+    "mixing": (0.4, 1.6),
+    "first_token_ms": (3.0, 150.0),
+    "first_token_steps": (0.5, 16.0),
+    "prefill_factor": (0.4, 4.0),
+    "queue_share": (0.008, 1.0),
+    "queue_power": (0.7, 1.5),
+    "memory_wait": (0.2, 3.0),
+}
+
+
 # What turns a roofline into a step; see `profiler.estimate.coefficients`.
 _STEP = {
     "dense_compute": Prior(

@@ -39,6 +39,10 @@ PUBLIC_LENGTHS = 0.9
 SAME = 2e-3
 # TensorRT-LLM runs of DeepSeek-R1 that are 20-50 % faster than their neighbours: speculative decoding, not labelled.
 SPECULATIVE = {("1.2.0rc6.post3", None), ("1.1.0rc2.post2", "2026-01-14")}
+# A run whose first tokens take 5 to 12 s wherever more than 16k prompt tokens are in flight, three times as long as a
+# week before and eight times as long as later, while its ITL is like theirs: over a minute in the first round, as if
+# kernels were compiled.
+STALLED = ("DeepSeek-R1|b200_sxm|sglang|fp4", "2025-11-10")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Measurement:
     def deployment(self) -> str:
         """Architecture, GPU, engine and precision."""
         return f"{self.architecture}|{self.sku}|{self.engine}|{self.precision}"
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the TTFT says how long the engine stood still, and nothing of how it serves."""
+        return (self.deployment, self.version.partition("@")[2]) == STALLED
 
     @property
     def architecture_and_engine(self) -> str:

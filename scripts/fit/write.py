@@ -13,13 +13,14 @@ from scripts.fit.groups import MODELS
 from scripts.fit.intervals import Intervals
 from scripts.fit.operations import found as operations
 from scripts.fit.physics import Name, Physics
-from scripts.fit.priors import FROM_TABLES, LEVELS, SERVING, STEP
+from scripts.fit.priors import FROM_TABLES, LEVELS, LIMITS, SERVING, STEP
 from scripts.fit.rows import Measurement
 
 ABOUT = (
     "Coefficients of profiler.estimate, fitted to public measurements, end to end and of single operations (see "
-    "NOTICE), by scripts/fit. A coefficient is its base times the factor of each group that matches; a group that is "
-    "not listed counts as 1. GPUs and families without end-to-end measurements have the factors of their operations."
+    "NOTICE), by scripts/fit. A coefficient is its base times the factor of each group that matches, within its "
+    "limits; a group that is not listed counts as 1. GPUs and families without end-to-end measurements have the factors of "
+    "their operations."
 )
 MEANINGS = {
     "dense_compute": ("compute efficiency of dense GEMMs", "fraction of peak"),
@@ -103,8 +104,7 @@ def _lines(value: Any, depth: int) -> str:
 
 def _step(physics: Physics, name: str) -> dict[str, Any]:
     """Base and factors: fitted ones, and of GPUs and families without end-to-end rows those of the operation tables."""
-    meaning, unit = MEANINGS[name]
-    row: dict[str, Any] = {"meaning": meaning, "unit": unit, "base": _rounded(physics.values[name, "", ""])}
+    row = _described(name) | {"base": _rounded(physics.values[name, "", ""])}
     prior = STEP[name]
     for grouping in (*prior.groups, *(level for level in FROM_TABLES if level not in prior.groups)):
         logs = {key: log for (by, key), log in prior.means.items() if by == grouping and grouping in FROM_TABLES}
@@ -116,16 +116,19 @@ def _step(physics: Physics, name: str) -> dict[str, Any]:
 
 def _link_sharing() -> dict[str, Any]:
     """No end-to-end row has PCIe: what tables of its family say; elsewhere pairs are taken to share one host bridge."""
-    meaning, unit = MEANINGS["link_sharing"]
     family = {ON_PCIE: operations.read()["effects"]["link_sharing"]["middle"]}
-    return {"meaning": meaning, "unit": unit, "base": 1.0, "link": {"fast": 0.0, "pcie": 1.0}, "family": family}
+    return _described("link_sharing") | {"base": 1.0, "link": {"fast": 0.0, "pcie": 1.0}, "family": family}
+
+
+def _described(name: str) -> dict[str, Any]:
+    meaning, unit = MEANINGS[name]
+    return {"meaning": meaning, "unit": unit, "limits": list(LIMITS[name])}
 
 
 def _serving(physics: Physics, name: str) -> dict[str, Any]:
-    meaning, unit = MEANINGS[name]
     base = physics.values[name, "", ""]
     closed = {engine: _rounded(base + _source(physics, name, f"{engine}|{CLOSED}")) for engine in ENGINES}
-    return {"meaning": meaning, "unit": unit, "closed": closed, "burst": _rounded(base + _source(physics, name, BURST))}
+    return _described(name) | {"closed": closed, "burst": _rounded(base + _source(physics, name, BURST))}
 
 
 def _source(physics: Physics, name: str, source: str) -> float:

@@ -59,7 +59,7 @@ def test_end_to_end_gpus_have_the_narrowest_bounds():
     points = Points.of(isl=1000, osl=100, concurrency=4)
     newcomer = replace(MOE, layers=MOE.layers + 1)
     widths = [
-        (found.itl_high / found.itl_low)[0]
+        round((found.itl_high / found.itl_low)[0], 9)
         for sku in ("h100_sxm", "gb200_sxm", "a100_sxm", "a30")
         for found in [aggregated(newcomer if sku != "a30" else SMALL, gpu(sku), "vllm", points)]
     ]

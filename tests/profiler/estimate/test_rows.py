@@ -75,3 +75,12 @@ def test_only_the_even_half_is_read(tmp_path):
     found = [row["id"] for row in even_rows(tmp_path / "some.whl")]
     assert 20 < len(found) < 80
     assert all(zlib.crc32(name.encode()) % 2 == 0 for name in found)
+
+
+def test_first_tokens_of_an_engine_that_stood_still_say_nothing_of_how_it_serves():
+    nvfp4 = {"system": "b200_sxm", "precision": "fp4", "backend_version": ""}
+    source = "db-dump/2025-11-11; silicon_concurrency=16; measured={}T00:00"
+    days = ("2025-11-10", "2025-11-02")
+    (stalled,), (earlier,) = (read(nvfp4 | {"silicon_data_source": source.format(day)}) for day in days)
+    assert stalled.stalled
+    assert not earlier.stalled
