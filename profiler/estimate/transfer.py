@@ -16,8 +16,8 @@ HANDSHAKE_MS = {"link": 1.0, "rdma": 2.0, "tcp": 5.0}
 # Steps of the decode worker between a prompt's last prefill step and its first decode step, beyond moving the cache: it
 # looks for new requests, allots their blocks, asks for the transfer, sees that all ranks have it and sends the first
 # token on between its steps. The one constant taken from measured disaggregated rows: with any deployment left out the
-# others give 15 to 20 of 5, 10, 15, 20 or 30, and more constants (one per engine, or milliseconds beside the steps) are
-# no better (docs/accuracy.md).
+# others give 15 of 5, 8, 10, 12, 15, 20, 25 or 30, and more constants (one per engine, or milliseconds beside the
+# steps) are no better (docs/accuracy.md).
 HANDOVER_STEPS = 15.0
 
 

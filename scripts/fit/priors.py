@@ -32,9 +32,9 @@ class Prior:
     freedom: float = 1.0
 
 
-# Between what a resolved value stays, whatever groups and deployments multiply to: no kernel exceeds its GPU's peak, the
-# busiest rank is no less busy than the mean, and what is a factor of four from the usual has another cause. Experts may
-# seem to be read 1.5 times as fast, as popular ones let real batches touch fewer of them than even routing does.
+# Between what a resolved value stays, whatever groups and deployments multiply to: no kernel exceeds its GPU's peak,
+# the busiest rank is no less busy than the mean, and what is far from the usual has another cause. Experts may seem to
+# be read 1.5 times as fast, as popular ones let real batches touch fewer of them than even routing does.
 LIMITS: dict[str, tuple[float, float]] = {
     "dense_compute": (0.1, 1.0),
     "dense_bandwidth": (0.2, 1.0),

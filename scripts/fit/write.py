@@ -18,9 +18,9 @@ from scripts.fit.rows import Measurement
 
 ABOUT = (
     "Coefficients of profiler.estimate, fitted to public measurements, end to end and of single operations (see "
-    "NOTICE), by scripts/fit. A coefficient is its base times the factor of each group that matches, within its "
-    "limits; a group that is not listed counts as 1. GPUs and families without end-to-end measurements have the factors of "
-    "their operations."
+    "NOTICE), by scripts/fit. A coefficient is its base times the factor of each group that matches, within "
+    "its limits; a group that is not listed counts as 1. GPUs and families without end-to-end measurements have the "
+    "factors of their operations."
 )
 MEANINGS = {
     "dense_compute": ("compute efficiency of dense GEMMs", "fraction of peak"),

@@ -16,7 +16,7 @@ from tests.profiler.test_determinism import PLACES
 
 MODEL = "meta-llama/Llama-3.1-70B-Instruct"
 SYSTEM = ("--model", MODEL, "--gpu", "h100_sxm", "--backend", "vllm")
-ASKED = (*SYSTEM, "--gpus", "16", "--itl", "50", "--ttft", "2000")
+ASKED = (*SYSTEM, "--gpus", "16", "--itl", "50", "--ttft", "1000")
 LOADS = (16, 32, 64, 128)
 
 
