@@ -30,8 +30,8 @@ A recipe was tuned for a workload of its own, often with cached prefixes, so a l
 that this workload is another one, not that the expert erred.
 
 What is not searched: models that the catalogue lacks (they can be given as a directory or from the hub), recipes that
-name no GPU, and TP without expert parallelism of MLA models. The estimator puts that within 1 % of TEP of that size on
-vLLM; on TensorRT-LLM and SGLang the two may differ by a third, either way (DeepSeek-R1 on eight B200).
+name no GPU, and TP without expert parallelism of MLA models. The estimator puts that within 3 % of TEP of that size on
+vLLM; on TensorRT-LLM and SGLang TEP may take up to a third longer (DeepSeek-R1 in fp8 on eight B200).
 Nobody measured DeepSeek-V4 or Nemotron 3: their estimates rest on their equations alone.
 
 Written by `make experts`; a test holds its rows and rules against the code.

@@ -24,7 +24,7 @@ TP4 = Layout(tp=4)
 
 
 def ask(**spec: Any) -> Request:
-    return request(DENSE, 16, **{"sku": "h100_sxm", "backend": "vllm", "sla": {"ttft": 2000, "itl": 50}, **spec})
+    return request(DENSE, 16, **{"sku": "h100_sxm", "backend": "vllm", "sla": {"ttft": 1000, "itl": 50}, **spec})
 
 
 def measured(
@@ -105,13 +105,13 @@ def test_changes_of_the_request_are_weighed_with_the_measurements() -> None:
     slow = measured(asked, 2.0, 16, 32, 64, 128)
     found = profiled(asked, slow)
     trade = next(trade for trade in found.trades if trade.change == "ITL up to 55 ms")
-    relaxed = profiled(ask(sla={"ttft": 2000, "itl": 55}), slow)
+    relaxed = profiled(ask(sla={"ttft": 1000, "itl": 55}), slow)
     gain = relaxed.pick.metrics.request_rate / found.pick.metrics.request_rate - 1
     said = 0 if trade.buys == "nothing" else float(trade.buys.partition(" %")[0]) / 100
     assert gain == pytest.approx(said, abs=0.006)
     more = found.trades[-1]
     assert more.buys != "nothing"
-    bought = profiled(request(DENSE, more.gpus, sku="h100_sxm", backend="vllm", sla={"ttft": 2000, "itl": 50}), slow)
+    bought = profiled(request(DENSE, more.gpus, sku="h100_sxm", backend="vllm", sla={"ttft": 1000, "itl": 50}), slow)
     assert bought.pick.metrics.request_rate > found.pick.metrics.request_rate
 
 
