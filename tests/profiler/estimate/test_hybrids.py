@@ -117,3 +117,24 @@ def test_layers_that_share_an_indexer_are_not_called_measured():
     assert not shared.calibrated
     assert shared.itl_high[0] / shared.itl_low[0] > own.itl_high[0] / own.itl_low[0]
     assert shared.itl_ms[0] < own.itl_ms[0]
+
+
+def test_mla_holds_the_keys_of_its_indexer():
+    """GLM-5: 128 bytes and a scale of each token in each of 78 layers, on every rank."""
+    model = load("zai-org/GLM-5-FP8")
+    plain = replace(model, sparse=None)
+    with_keys, without = (aggregated(each, B200, "sglang", at(4000, tp=8)) for each in (model, plain))
+    kv = model.kv_elements_per_token * (1 if model.kv_dtype == "fp8" else 2)
+    keys = model.indexer_layers * 128 * 1.03
+    assert model.indexer_layers == 78
+    assert without.kv_tokens[0] / with_keys.kv_tokens[0] == pytest.approx((kv + keys) / kv, rel=0.02)
+
+
+def test_the_gated_delta_rule_holds_a_state():
+    """Qwen3-Next: 36 layers of 32 heads of 128 x 128 in 32 bit, and what its convolutions remember."""
+    model = load("Qwen/Qwen3-Next-80B-A3B-Instruct")
+    two, one = (aggregated(model, B200, "vllm", at(2000, tp=1, concurrency=load)) for load in (64, 32))
+    per_request = (two.memory_gib[0] - one.memory_gib[0]) * 2**30 / (two.running[0] - one.running[0])
+    state = 36 * 32 * 128 * 128 * 4
+    kv = model.kv_bytes_per_token * (2000 + 0.6 * 200)
+    assert state + kv < per_request < 1.1 * (state + kv)
