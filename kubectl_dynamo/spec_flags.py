@@ -101,7 +101,7 @@ SPEC_FLAGS: Final = (
         "--interconnect",
         "hardware.interconnect",
         str,
-        "Link between GPUs: nvlink, pcie (kept with the request; estimates go by the GPU)",
+        "Link between the GPUs of a node: nvlink or pcie",
     ),
     SpecFlag("--rdma/--no-rdma", "hardware.rdma", bool, "Whether nodes have RDMA"),
     SpecFlag("--model-cache-pvc", "modelCache.pvcName", str, "PVC that holds checkpoints"),

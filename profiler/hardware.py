@@ -10,6 +10,9 @@ from importlib import resources
 from crds.errors import InputError
 from crds.fields import did_you_mean
 
+# Words for the fast links of a maker, without "-" and "_".
+SWITCHED = {"NVIDIA": ("nvlink", "nvswitch"), "AMD": ("infinityfabric", "xgmi")}
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -30,7 +33,30 @@ class Gpu:
     measured: bool  # whether the estimator's coefficients saw this GPU, end to end or operation by operation
     source: str  # of the numbers
     end_to_end: bool = False  # whether whole engines were measured on it, not single operations alone
+    pcie_bandwidth: float = 64e9  # of the board's slot, per direction
+    bridge_bandwidth: float = 0.0  # of NVLink bridges that join boards of this kind, per direction; 0 = there are none
     link_domain: int = 1  # GPUs that links of that speed join, where that is more than a node
+
+    def joined_by(self, interconnect: str) -> Gpu | None:
+        """The GPU where this ("pcie", "nvlink") joins those of a node; None where boards of its kind have no such link.
+
+        NVLink bridges join two boards; more of them are estimated as if a switch did.
+        """
+        link = interconnect.lower().replace("-", "").replace("_", "")
+        if link == "pcie":
+            slow = min(self.link_bandwidth, self.pcie_bandwidth)
+            return replace(
+                self, link_bandwidth=slow, network_bandwidth=min(slow, self.network_bandwidth), link_domain=1
+            )
+        if link in SWITCHED.get(self.maker, ()):
+            rate = max(self.link_bandwidth if self.link_bandwidth > self.pcie_bandwidth else 0.0, self.bridge_bandwidth)
+            return replace(self, link_bandwidth=rate) if rate else None
+        return None
+
+    @property
+    def maker(self) -> str:
+        """Whose links it has."""
+        return "AMD" if self.family.startswith("cdna") else "NVIDIA"
 
 
 @cache

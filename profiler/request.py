@@ -12,6 +12,8 @@ from crds.errors import InputError, UnknownHardware
 from crds.fields import get
 from profiler.hardware import Gpu, gpu
 
+_LEAST_MIB = 1024  # no GPU has less memory: who writes less means GiB
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -48,7 +50,7 @@ class GpuPool:
 
 @dataclass(frozen=True)
 class Hardware:
-    """The GPUs to plan for, every field known. `gpu` already carries the request's vramMb."""
+    """The GPUs to plan for, every field known. `gpu` already carries the request's vramMb and interconnect."""
 
     gpu: Gpu
     total_gpus: int
@@ -116,6 +118,7 @@ class Request:
         Raises UnknownHardware where neither says which GPU, InputError where a value cannot be used.
         """
         cache = get(spec, "modelCache.pvcName")
+        hardware = _hardware(spec.get("hardware") or {}, detected)
         planner = get(spec, "features.planner")
         return cls(
             name=name,
@@ -124,7 +127,7 @@ class Request:
             backend=v.Backend(spec.get("backend") or v.Backend.AUTO),
             workload=_workload(spec),
             sla=_sla(spec),
-            hardware=_hardware(spec.get("hardware") or {}, detected),
+            hardware=hardware,
             strategy=v.SearchStrategy(spec.get("searchStrategy") or v.SearchStrategy.RAPID),
             planner=None if planner is None or planner.get("enabled") is False else planner,
             mocker=bool(get(spec, "features.mocker.enabled", False)),
@@ -138,7 +141,17 @@ class Request:
             image=spec.get("image") or v.DEFAULT_IMAGE,
             overrides_dgd=get(spec, "overrides.dgd"),
             tolerations=tuple(get(spec, "overrides.profilingJob.template.spec.tolerations", [])),
+            warnings=_unlinked(hardware),
         )
+
+
+def _unlinked(hardware: Hardware) -> tuple[str, ...]:
+    """A warning where estimates cannot go by the link that the request or the nodes name."""
+    named = hardware.interconnect
+    if not named or hardware.gpu.joined_by(named):
+        return ()
+    usual = f"{hardware.gpu.link_bandwidth / 1e9:g} GB/s"
+    return (f"spec.hardware.interconnect: {hardware.gpu.sku} has no {named}; estimates take its usual link, {usual}",)
 
 
 def _workload(spec: Mapping[str, Any]) -> Workload:
@@ -181,7 +194,14 @@ def _hardware(given: Mapping[str, Any], detected: GpuPool | None) -> Hardware:
     vram = given.get("vramMb") or (pool.vram_mb if pool else None)
     if vram is not None and not (math.isfinite(vram) and vram > 0):
         raise InputError(f"spec.hardware.vramMb: Invalid value: {vram}", "must be greater than 0")
+    if vram is not None and vram < _LEAST_MIB:
+        raise InputError(
+            f"spec.hardware.vramMb: Invalid value: {vram}", "no GPU has so little", f"it is in MiB: {vram * 1024:g}?"
+        )
     chosen = gpu(sku, vram_mb=vram)
+    interconnect = given.get("interconnect") or (pool.interconnect if pool else None)
+    if interconnect:
+        chosen = chosen.joined_by(str(interconnect)) or chosen
     per_node = given.get("numGpusPerNode") or (pool.gpus_per_node if pool else None) or chosen.gpus_per_node
     sources = [
         "request" if any(given.get(key) for key in ("gpuSku", "totalGpus", "numGpusPerNode")) else "",
@@ -191,7 +211,7 @@ def _hardware(given: Mapping[str, Any], detected: GpuPool | None) -> Hardware:
         gpu=chosen,
         total_gpus=int(total),
         gpus_per_node=int(per_node),
-        interconnect=given.get("interconnect") or (pool.interconnect if pool else None),
+        interconnect=interconnect,
         rdma=given.get("rdma") if given.get("rdma") is not None else (pool.rdma if pool else None),
         source=", ".join(s for s in sources if s),
     )

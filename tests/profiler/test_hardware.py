@@ -58,3 +58,22 @@ def test_a_request_may_name_the_memory():
 def test_an_unknown_sku_suggests_the_nearest():
     with pytest.raises(InputError, match='did you mean "h100_sxm"'):
         gpu("h100-sxm")
+
+
+@pytest.mark.parametrize(
+    ("sku", "interconnect", "gb_per_second"),
+    [
+        ("h100_sxm", "pcie", 64),
+        ("h100_sxm", "NVLink", 450),
+        ("h100_pcie", "nvlink", 300),
+        ("h100_pcie", "PCIe", 64),
+        ("a100_sxm", "pcie", 32),
+        ("mi300", "infinity-fabric", 448),
+        ("l40s", "nvlink", None),
+        ("mi300", "nvlink", None),
+        ("h100_sxm", "foo", None),
+    ],
+)
+def test_a_request_may_name_what_joins_its_gpus(sku, interconnect, gb_per_second):
+    found = gpu(sku).joined_by(interconnect)
+    assert (found and found.link_bandwidth / 1e9) == gb_per_second
