@@ -19,11 +19,11 @@ from crds.fields import did_you_mean
 from crds.skus import AMBIGUOUS, sku_of
 from crds.vocabulary import ENGINES
 from profiler import estimate, hardware, models
-from profiler.estimate import TOO_LARGE, FloatArray, Points
+from profiler.estimate import TOO_LARGE, Arrival, FloatArray, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.models.formats import KV_DTYPES, QUANTIZATIONS
-from profiler.points.questions import ARRIVALS, MODES, Arrival, Mode, Question, lay_out_experts
+from profiler.points.questions import ARRIVALS, MODES, Mode, Question, lay_out_experts
 from profiler.points.tables import COLUMNS, Table
 from profiler.request import Workload
 

@@ -8,13 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from profiler import estimate
-from profiler.estimate import Estimates, FloatArray, Points
+from profiler.estimate import Arrival, Estimates, FloatArray, Points
 from profiler.hardware import Gpu
 from profiler.models import Model
 from profiler.models.formats import FP8_BLOCK
 
 Mode = Literal["agg", "prefill", "decode"]
-Arrival = Literal["steady", "closed", "burst"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 ARRIVALS: tuple[Arrival, ...] = get_args(Arrival)
