@@ -105,9 +105,7 @@ def decode(model: Model, gpu: Gpu, backend: str, points: Points) -> Estimates:
 
     Points with more sequences than KV memory holds have no answer. Raises InputError for an unknown backend.
     """
-    question = _Question.of(model, gpu, backend, points)
-    full = question.points.concurrency > np.maximum(question.memory.max_concurrency, 1.0)
-    reason = question.without(full, Reason.CONCURRENCY)
+    question, reason = _decoding(model, gpu, backend, points)
     safe = question.points
 
     def rate(ttft: FloatArray, itl: FloatArray) -> FloatArray:  # noqa: ARG001 - the first token comes from elsewhere
@@ -118,11 +116,9 @@ def decode(model: Model, gpu: Gpu, backend: str, points: Points) -> Estimates:
 
 def breakdown(model: Model, gpu: Gpu, backend: str, points: Points) -> dict[str, FloatArray]:
     """Milliseconds per operation of one decode step; they sum to `decode(...).itl_ms`, 0 where that has no answer."""
-    question = _Question.of(model, gpu, backend, points)
-    sequences = np.maximum(question.points.concurrency, 1.0)
-    answered = decode(model, gpu, backend, points).answered
-    parts = decoding(question.system, question.points, sequences)
-    return {name: np.where(answered, value, 0.0) for name, value in parts.items()}
+    question, reason = _decoding(model, gpu, backend, points)
+    parts = decoding(question.system, question.points, np.maximum(question.points.concurrency, 1.0))
+    return {name: np.where(reason == Reason.ANSWERED, value, 0.0) for name, value in parts.items()}
 
 
 def first_token_breakdown(
@@ -157,6 +153,13 @@ def first_token_breakdown(
     }
     answered = question.reason == Reason.ANSWERED
     return {name: np.where(answered, value, 0.0) for name, value in parts.items()}
+
+
+def _decoding(model: Model, gpu: Gpu, backend: str, points: Points) -> tuple[_Question, npt.NDArray[np.int8]]:
+    """The points of a decode worker, and the reasons: more sequences than KV memory holds are none of its points."""
+    question = _Question.of(model, gpu, backend, points)
+    full = question.points.concurrency > np.maximum(question.memory.max_concurrency, 1.0)
+    return question, question.without(full, Reason.CONCURRENCY)
 
 
 def _in_chunks(ask: Callable[[slice], Estimates], count: int) -> Estimates:
