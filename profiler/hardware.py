@@ -10,8 +10,9 @@ from importlib import resources
 from crds.errors import InputError
 from crds.fields import did_you_mean
 
-# Words for the fast links of a maker, without "-" and "_".
-SWITCHED = {"NVIDIA": ("nvlink", "nvswitch"), "AMD": ("infinityfabric", "xgmi")}
+# Words for fast links, without "-" and "_".
+NVLINK = ("nvlink", "nvswitch")
+INFINITY_FABRIC = ("infinityfabric", "xgmi")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Gpu:
     bridge_bandwidth: float = 0.0  # of NVLink bridges that join boards of this kind, per direction; 0 = there are none
     link_domain: int = 1  # GPUs that links of that speed join, where that is more than a node
 
+    @property
+    def linked(self) -> int:
+        """GPUs that fast links join: a node, or a rack where its nodes are one NVLink domain."""
+        return max(self.gpus_per_node, self.link_domain)
+
     def joined_by(self, interconnect: str) -> Gpu | None:
         """The GPU where this ("pcie", "nvlink") joins those of a node; None where boards of its kind have no such link.
 
@@ -48,15 +54,10 @@ class Gpu:
             return replace(
                 self, link_bandwidth=slow, network_bandwidth=min(slow, self.network_bandwidth), link_domain=1
             )
-        if link in SWITCHED.get(self.maker, ()):
-            rate = max(self.link_bandwidth if self.link_bandwidth > self.pcie_bandwidth else 0.0, self.bridge_bandwidth)
-            return replace(self, link_bandwidth=rate) if rate else None
+        if link in (INFINITY_FABRIC if self.family.startswith("cdna") else NVLINK):
+            rate = max(self.link_bandwidth, self.bridge_bandwidth)
+            return replace(self, link_bandwidth=rate) if rate > self.pcie_bandwidth else None
         return None
-
-    @property
-    def maker(self) -> str:
-        """Whose links it has."""
-        return "AMD" if self.family.startswith("cdna") else "NVIDIA"
 
 
 @cache

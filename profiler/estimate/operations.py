@@ -14,7 +14,6 @@ import numpy as np
 
 from profiler.estimate.points import FloatArray, Points
 from profiler.estimate.system import System
-from profiler.hardware import Gpu
 
 HEAD_BANDWIDTH = 0.85  # share of the memory bandwidth that the output projection reaches
 # Measured where DeepEP's low-latency kernels cross nodes of H100 and H200 (scripts/fit/operations).
@@ -158,14 +157,9 @@ def head(system: System, points: Points) -> FloatArray:
     return 2 * system.model.hidden * system.model.vocab / points.tp / (system.gpu.bandwidth * HEAD_BANDWIDTH)
 
 
-def linked(gpu: Gpu) -> int:
-    """GPUs that fast links join: a node, or a rack where its nodes are one NVLink domain."""
-    return max(gpu.gpus_per_node, gpu.link_domain)
-
-
 def _domains(system: System, ranks: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Ranks that fast links join, and how many such groups there are."""
-    together = linked(system.gpu)
+    together = system.gpu.linked
     return np.minimum(ranks, together), np.ceil(ranks / together)
 
 

@@ -199,7 +199,8 @@ def _prompts_ahead(serving: ServingCoefficients, flight: FloatArray, arrival: Ar
     """Prompts that share the step with mine or go before it; a mean over the rounds of a load generator.
 
     In a closed loop only the first round arrives at once: of ten rounds, half of the others over ten are ahead on
-    average. A burst is one round: half of the others are ahead. Steady arrivals have none: they queue (`queueing.queued`).
+    average. A burst is one round: half of the others are ahead. Steady arrivals have none, they queue
+    (`queueing.queued`).
     """
     if arrival == "steady":
         return np.zeros_like(flight)

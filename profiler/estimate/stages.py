@@ -106,7 +106,7 @@ def between_stages_ms(system: System, points: Points, rank_tokens: FloatArray) -
     """
     gpu, efficiency = system.gpu, system.coefficients.link_efficiency
     sent = rank_tokens * system.model.hidden * SENT_BYTES
-    stages_of_a_node = np.maximum(np.floor(operations.linked(gpu) / points.ranks), 1.0)
+    stages_of_a_node = np.maximum(np.floor(gpu.linked / points.ranks), 1.0)
     across = np.ceil(points.pp / stages_of_a_node) - 1
     link = HOP_SECONDS + sent / (gpu.link_bandwidth * efficiency)
     network = operations.NETWORK_HOP_SECONDS + sent / points.tp / (gpu.network_bandwidth * efficiency)

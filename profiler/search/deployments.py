@@ -162,7 +162,7 @@ def _pools(scope: Scope, prefill: Engines, decode: Engines) -> Units:
         )
         for across in (False, True)
     )
-    ttft = pools.ttft_ms + np.where(pools.gpus > hardware.gpus_per_node, far, near)
+    ttft = pools.ttft_ms + np.where(pools.gpus > hardware.gpu_in_nodes.linked, far, near)
     ttft = ttft + estimate.handover_ms(pools.itl_ms)
     if scope.backend is Backend.VLLM:
         # Under NIXL a vLLM decode engine computes the first token again; others receive it with the KV cache.

@@ -93,7 +93,7 @@ def _spread(model: Model, hardware: Hardware) -> Iterator[Layout]:
 def _most_nodes(model: Model, hardware: Hardware) -> int:
     if not model.is_moe:
         return NODES_PER_DENSE_ENGINE
-    if hardware.gpu.network_bandwidth >= hardware.gpu.link_bandwidth > 0:
+    if hardware.gpu.link_domain > hardware.gpus_per_node:
         return max(NODES_PER_MOE_ENGINE, GPUS_PER_RACK_ENGINE // hardware.gpus_per_node)
     return NODES_PER_MOE_ENGINE
 
