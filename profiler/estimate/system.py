@@ -8,7 +8,7 @@ from functools import lru_cache
 from profiler.estimate.coefficients import PRECISIONS, StepCoefficients, step_coefficients
 from profiler.hardware import Gpu
 from profiler.models.blocks import Span
-from profiler.models.formats import FOUR_BIT, WEIGHT_BYTES
+from profiler.models.formats import FOUR_BIT, WEIGHT_BYTES, Quantization
 from profiler.models.model import Model
 
 # Kernels launched per layer in decode, typical of today's engines. The fitted time per kernel belongs to these counts:
@@ -56,19 +56,13 @@ class System:
 @lru_cache(maxsize=256)
 def _system(model: Model, gpu: Gpu, engine: str) -> System:
     flops16 = gpu.bf16_flops or gpu.fp16_flops  # engines fall back to fp16 where bf16 is missing
-    precision = PRECISIONS[model.quantization]
-    native = {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(precision, 0.0)
-    expert_flops = native or flops16  # without native support engines unpack weights and compute in 16 bit
-    expert_bytes = WEIGHT_BYTES[model.quantization]
-    dense_flops, dense_bytes = expert_flops, expert_bytes
+    precision, native = PRECISIONS[model.quantization], _native_flops(gpu, model.quantization)
+    expert_flops = dense_flops = native or flops16  # without support engines unpack weights and compute in 16 bit
     if model.rest_quantization:
-        rest, share = PRECISIONS[model.rest_quantization], model.rest_share
-        rest_flops = {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(rest, 0.0) or flops16
+        rest_flops, share = _native_flops(gpu, model.rest_quantization) or flops16, model.rest_share
         dense_flops = 1 / (share / rest_flops + (1 - share) / expert_flops)
-        dense_bytes = share * WEIGHT_BYTES[model.rest_quantization] + (1 - share) * expert_bytes
     elif model.is_moe and model.quantization in FOUR_BIT:
-        # 4-bit checkpoints of MoE models quantise the experts; attention stays 16 bit, MLA's partly 8 bit.
-        dense_flops, dense_bytes = flops16, 1.5 if model.latent else 2.0
+        dense_flops = flops16  # not quantised, see Model.dense_weight_bytes
     quantise = {"fp8": 1, "fp4": 2}.get(precision, 0) if native else 0
     linear, sparse = model.linear, model.sparse
     state, index_entries = linear.state_elements if linear else 0, model.index_entries_per_token
@@ -80,8 +74,8 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
         flops16=flops16,
         dense_flops=dense_flops,
         expert_flops=expert_flops,
-        dense_bytes=dense_bytes,
-        expert_bytes=expert_bytes,
+        dense_bytes=model.dense_weight_bytes,
+        expert_bytes=WEIGHT_BYTES[model.quantization],
         kv_bytes=model.kv_elements_per_token * (1.0 if model.kv_dtype == "fp8" and gpu.fp8_flops else 2.0),
         kv_shards=1 if model.latent else model.kv_heads,
         index_bytes=index_entries * sparse.head_dim * 1.03 if sparse else 0.0,  # fp8 keys with one scale per 128
@@ -93,6 +87,11 @@ def _system(model: Model, gpu: Gpu, engine: str) -> System:
         spans=model.spans,
         kernels=_kernels(model) + model.layers * quantise,
     )
+
+
+def _native_flops(gpu: Gpu, quantization: Quantization) -> float:
+    """FLOP/s of GEMMs in the format of the weights, 0 where the GPU has no such instructions or it is 16 bit."""
+    return {"fp8": gpu.fp8_flops, "fp4": gpu.fp4_flops}.get(PRECISIONS[quantization], 0.0)
 
 
 def _prefill_flops(model: Model) -> float:

@@ -151,16 +151,23 @@ class Model:
 
     @property
     def weight_bytes(self) -> float:
-        """Bytes of all weights. Embeddings stay 16 bit; 4-bit MoE checkpoints quantise the experts and little else."""
-        each = dense = WEIGHT_BYTES[self.quantization]
-        if self.rest_quantization:
-            dense = self.rest_share * WEIGHT_BYTES[self.rest_quantization] + (1 - self.rest_share) * each
-        elif self.is_moe and self.quantization in FOUR_BIT:
-            dense = 1.5 if self.latent else 2.0
+        """Bytes of all weights. Embeddings stay 16 bit."""
+        dense = (self.attention_parameters + self.mlp_parameters) * self.dense_weight_bytes
         embeddings = self.hidden * self.vocab * (1 if self.tied_embeddings else 2)
-        return (
-            (self.attention_parameters + self.mlp_parameters) * dense + self.expert_parameters * each + embeddings * 2
-        )
+        return dense + self.expert_parameters * WEIGHT_BYTES[self.quantization] + embeddings * 2
+
+    @property
+    def dense_weight_bytes(self) -> float:
+        """Bytes per weight outside of routed experts and embeddings.
+
+        4-bit checkpoints of MoE models quantise the experts; attention stays 16 bit, MLA's partly 8 bit.
+        """
+        each = WEIGHT_BYTES[self.quantization]
+        if self.rest_quantization:
+            return self.rest_share * WEIGHT_BYTES[self.rest_quantization] + (1 - self.rest_share) * each
+        if self.is_moe and self.quantization in FOUR_BIT:
+            return 1.5 if self.latent else 2.0
+        return each
 
     @property
     def unmeasured(self) -> tuple[str, ...]:
