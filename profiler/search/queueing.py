@@ -45,15 +45,3 @@ def prefill_ms(utilisation: Any, workers: Any, service_ms: Any, alone_ms: Any, b
     step = first + slope * (np.clip(k, 1.0, k_most) - 1)
     rest = np.minimum(1.0, rate * first) * step / 2 * (1 - 1 / k_most)
     return np.asarray(alone_ms + step - first + rest + queueing_ms(rho, workers, s))
-
-
-def burst_ms(prompts: Any, service_ms: Any, alone_ms: Any, batch: Any) -> FloatColumn:
-    """Mean time in ms to the first token where `prompts` arrive at one idle prefill engine at once.
-
-    Full steps of `batch` prompts, one after the other; with fewer prompts than that, one step for all.
-    """
-    n, s, k_most = (np.asarray(value, dtype=np.float64) for value in (prompts, service_ms, batch))
-    full = k_most * s
-    first = np.minimum(alone_ms, full)
-    step = first + (full - first) / np.maximum(k_most - 1, 1.0) * (np.clip(n, 1.0, k_most) - 1)
-    return np.asarray(alone_ms - first + step + s / 2 * np.maximum(n - k_most, 0.0))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from profiler.search.queueing import burst_ms, prefill_ms
+from profiler.search.queueing import prefill_ms
 
 ROUNDS = 10  # a load generator sends ten prompts per request in flight; those of the first round arrive at once
 HALVINGS = 50  # of the interval that holds the solution
@@ -40,7 +40,7 @@ class PrefillPool:
 
     def first_round_ms(self, requests: float) -> float:
         """Where all arrive at once."""
-        return float(burst_ms(requests / self.workers, self.service_ms, self.alone_ms, self.batch))
+        return burst_ms(requests / self.workers, self.service_ms, self.alone_ms, self.batch)
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,14 @@ def closed_loop(
     first = max(prefill.first_round_ms(requests), steady)
     ttft = (first + (ROUNDS - 1) * steady) / ROUNDS + handover + held
     return Loop(ttft, itl, held, prefill.utilisation(rate))
+
+
+def burst_ms(prompts: float, service_ms: float, alone_ms: float, batch: float) -> float:
+    """Mean time in ms to the first token where `prompts` arrive at one idle prefill engine at once.
+
+    Full steps of `batch` prompts, one after the other; with fewer prompts than that, one step for all.
+    """
+    full = batch * service_ms
+    first = min(alone_ms, full)
+    step = first + (full - first) / max(batch - 1, 1.0) * (min(max(prompts, 1.0), batch) - 1)
+    return alone_ms - first + step + service_ms / 2 * max(prompts - batch, 0.0)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.fit.closed_loop import ROUNDS, DecodePool, PrefillPool, closed_loop
+from scripts.fit.closed_loop import ROUNDS, DecodePool, PrefillPool, burst_ms, closed_loop
 from tests.profiler.search.simulation import Pools, ttfts
+from tests.profiler.search.test_queueing import POOLS
 
 TOKENS = 1000.0
 
@@ -69,3 +70,11 @@ def test_littles_law_holds(requests, workers, service, batch, decode_ms, slots, 
     first = PrefillPool(workers, service, service, batch).first_round_ms(requests)
     assert found.ttft_ms >= steady * (1 - 1e-6) or steady < 1e-6 * decode_ms
     assert found.ttft_ms <= (steady + first / ROUNDS) * (1 + 1e-6) + 1e-6 * decode_ms
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("prompts", [1, 3, 40])
+def test_a_burst_takes_as_long_as_in_a_simulation(pool: tuple[int, float, float, int], prompts: int) -> None:
+    _, alone, service, batch = pool
+    found = ttfts(Pools(1, alone, service, batch), np.random.default_rng(7), total=prompts, requests=prompts).mean()
+    assert burst_ms(prompts, service, alone, batch) == pytest.approx(found, rel=0.15)

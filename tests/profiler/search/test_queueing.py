@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiler.search.queueing import burst_ms, prefill_ms, queueing_ms
+from profiler.search.queueing import prefill_ms, queueing_ms
 from tests.profiler.search.simulation import Pools, ttfts
 
 # workers, alone, service, batch: one and two prompts a step, then attention DP over 4 with short prompts, 8 with long
@@ -31,14 +31,6 @@ def test_prompts_take_as_long_as_in_a_simulation(pool: tuple[int, float, float, 
     rate = utilisation * workers / service
     found = ttfts(simulated, np.random.default_rng(7), total=20_000, rate=rate)[2_000:].mean()
     assert prefill_ms(utilisation, workers, service, alone, batch) == pytest.approx(found, rel=0.2)
-
-
-@pytest.mark.parametrize("pool", POOLS)
-@pytest.mark.parametrize("prompts", [1, 3, 40])
-def test_a_burst_takes_as_long_as_in_a_simulation(pool: tuple[int, float, float, int], prompts: int) -> None:
-    _, alone, service, batch = pool
-    found = ttfts(Pools(1, alone, service, batch), np.random.default_rng(7), total=prompts, requests=prompts).mean()
-    assert burst_ms(prompts, service, alone, batch) == pytest.approx(found, rel=0.15)
 
 
 @given(
